@@ -1,0 +1,38 @@
+"""Exact conversion factors; no other module may contain a conversion literal.
+
+Everything inside Pentameter is in base units (seconds, bytes, joules, watts, grams, dollars, ratios 0-1).
+"""
+
+MILLI = 1e-3
+"""SI milli: NVML's milliwatts and millijoules become watts and joules."""
+
+GIGA = 1e9
+"""SI giga: a datasheet's GB/s become bytes per second."""
+
+TERA = 1e12
+"""SI tera: a datasheet's TFLOPS become FLOP/s."""
+
+MEBI = 1024 * 1024
+"""IEC mebi: MiB become bytes."""
+
+PERCENT = 1e-2
+"""A percentage becomes a ratio 0-1."""
+
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 3600
+SECONDS_PER_DAY = 86_400
+
+JOULES_PER_KWH = 3_600_000
+"""1 kWh = 1000 W x 3600 s."""
+
+MILLION = 1_000_000
+"""Prices are quoted per million tokens."""
+
+
+def joules_to_kwh(joules: float) -> float:
+    """Return the energy in kilowatt-hours.
+
+    >>> joules_to_kwh(40 * 1_000_000)  # lecture: 40 J/token for a million tokens, "about 11 kWh"
+    11.11111111111111
+    """
+    return joules / JOULES_PER_KWH
