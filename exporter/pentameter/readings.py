@@ -56,7 +56,6 @@ class VllmReading:
     engines: tuple[EngineReading, ...]
     server_counters: Mapping[str, float]
     version: str | None = None
-    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

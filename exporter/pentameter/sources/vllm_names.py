@@ -22,6 +22,8 @@ class Concept:
     label: str | None = None
     """The label that splits the concept, such as ``finished_reason``; its value joins the key."""
     since: str = "0.8.5"
+    hidden: tuple[str, str] | None = None
+    """First and last minor release that shows the concept only on request, for want of a newer name."""
 
 
 COUNTERS: tuple[Concept, ...] = (
@@ -56,7 +58,11 @@ GAUGES: tuple[Concept, ...] = (
     Concept("running", ("vllm:num_requests_running",)),
     Concept("waiting", ("vllm:num_requests_waiting",)),
     Concept("waiting_by_reason", ("vllm:num_requests_waiting_by_reason",), "reason", "0.20"),
-    Concept("kv_cache_usage", ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")),
+    Concept(
+        "kv_cache_usage",
+        ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+        hidden=("0.11.0", "0.11.1"),
+    ),
     Concept("sleep_state", ("vllm:engine_sleep_state",), "sleep_state", "0.11.1"),
 )
 
@@ -64,7 +70,11 @@ HISTOGRAMS: tuple[Concept, ...] = (
     Concept("ttft", ("vllm:time_to_first_token_seconds",)),
     Concept("tpot", ("vllm:request_time_per_output_token_seconds",), since="0.11"),
     # One observation per engine output. Up to 0.14 the same data also had the name of a per-token time.
-    Concept("inter_token", ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")),
+    Concept(
+        "inter_token",
+        ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
+        hidden=("0.12", "0.14"),
+    ),
     Concept("e2e", ("vllm:e2e_request_latency_seconds",)),
     Concept("queue", ("vllm:request_queue_time_seconds",)),
     Concept("prefill", ("vllm:request_prefill_time_seconds",)),

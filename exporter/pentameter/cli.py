@@ -1,0 +1,174 @@
+"""The command line: serve, demo, once, check."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pentameter import __version__
+from pentameter.config import DEFAULT_LISTEN, ConfigError, Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pentameter.daemon import Feed
+
+log = logging.getLogger("pentameter")
+
+DEMO_SETTINGS: dict[str, Any] = {
+    # Invented for the demo and said so in its log: a price and a grid, so that every metric moves.
+    "economics": {"gpu_dollars_per_hour": 2.5},
+    "grid": {"region": "USA"},
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pentameter",
+        description="Measures a live vLLM server in five dimensions: computation, time, memory, energy, economics.",
+    )
+    parser.add_argument("--version", action="version", version=f"pentameter {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", metavar="FILE", help="YAML configuration (or PENTAMETER_CONFIG)")
+    common.add_argument(
+        "--vllm-url",
+        metavar="URL",
+        action="append",
+        help="vLLM server, such as http://127.0.0.1:8000; repeatable",
+    )
+    common.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    listening = argparse.ArgumentParser(add_help=False)
+    listening.add_argument("--listen", metavar="HOST:PORT", help=f"where to serve (default {DEFAULT_LISTEN})")
+
+    commands.add_parser("serve", parents=[common, listening], help="run the exporter beside vLLM")
+    demo = commands.add_parser("demo", parents=[common, listening], help="run the exporter on a simulated vLLM")
+    demo.add_argument("--preset", default="h100-8b", help="what to simulate (default h100-8b)")
+    once = commands.add_parser("once", parents=[common], help="print one snapshot and exit")
+    once.add_argument("--format", choices=("text", "json"), default="text")
+    once.add_argument("--seconds", type=float, default=3.0, help="how long to measure (default 3)")
+    check = commands.add_parser("check", parents=[common], help="look what is there and what is missing")
+    check.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status: 0 fine, 1 found wanting, 2 wrong settings."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = _settings(options)
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            format="%(asctime)s %(levelname)s %(message)s",
+            stream=sys.stderr,
+        )
+        return int(_COMMANDS[options.command](options, settings))
+    except (ConfigError, ValueError) as error:
+        sys.stderr.write(f"pentameter: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"pentameter: cannot start: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    overrides: dict[str, Any] = {}
+    if options.vllm_url:
+        overrides["vllm"] = {"servers": options.vllm_url}
+    if getattr(options, "listen", None):
+        overrides["listen"] = options.listen
+    if options.log_level:
+        overrides["log_level"] = options.log_level
+    return load(options.config, overrides=overrides)
+
+
+def _serve(_options: argparse.Namespace, settings: Settings) -> int:
+    from pentameter.daemon import serve, settings_to_feeds, settings_to_meter
+
+    if not settings.vllm.servers:
+        message = "no vLLM server is configured: give --vllm-url http://127.0.0.1:8000, or try `pentameter demo`"
+        raise ConfigError(message)
+    asyncio.run(serve(settings, settings_to_meter(settings), settings_to_feeds(settings)))
+    return 0
+
+
+def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    if settings.vllm.servers:
+        # The same command line on a real server: nothing is simulated, nothing invented.
+        return _serve(options, settings)
+    from pentameter.daemon import Feed, serve, settings_to_feeds, settings_to_meter
+    from pentameter.simulator.presets import PRESETS
+    from pentameter.simulator.server import SimulatedVllm
+
+    if options.preset not in PRESETS:
+        message = f"unknown preset {options.preset!r}; there are: {', '.join(PRESETS)}"
+        raise ConfigError(message)
+    with SimulatedVllm(PRESETS[options.preset]) as simulated:
+        url = simulated.start()
+        overrides: dict[str, Any] = {
+            **DEMO_SETTINGS,
+            "listen": settings.listen,
+            "vllm": {"servers": [{"url": url, "name": "simulator"}]},
+            "nvml": {"enabled": False},
+        }
+        demo = load(options.config, overrides=overrides)
+        log.info("simulating %s at %s; price and grid region are examples", options.preset, url)
+        feeds = [*settings_to_feeds(demo), Feed(simulated.gpus, demo.nvml.interval_seconds, 10.0)]
+        asyncio.run(serve(demo, settings_to_meter(demo), feeds))
+    return 0
+
+
+def _once(options: argparse.Namespace, settings: Settings) -> int:
+    from pentameter.daemon import Daemon, settings_to_feeds, settings_to_meter
+    from pentameter.exposition import Exposition
+    from pentameter.http import document
+
+    feeds = settings_to_feeds(settings)
+    daemon = Daemon(settings_to_meter(settings), feeds, settings.derive_interval_seconds)
+
+    async def measure() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(options.seconds, stop.set)
+        await daemon.run(stop)
+
+    asyncio.run(measure())
+    snapshot = daemon.publish()
+    _close(feeds)
+    if options.format == "json":
+        sys.stdout.write(json.dumps(document(snapshot), indent=2) + "\n")
+    else:
+        sys.stdout.write(Exposition(lambda: snapshot).render("")[0].decode())
+    return 0 if any(health.up for health in snapshot.sources if health.source == "vllm") else 1
+
+
+def _check(options: argparse.Namespace, settings: Settings) -> int:
+    from pentameter.daemon import settings_to_feeds, settings_to_meter
+    from pentameter.doctor import examine
+
+    settings_to_meter(settings)  # refuses what serve would refuse
+    feeds = settings_to_feeds(settings)
+    findings = list(examine(settings, feeds))
+    _close(feeds)
+    if options.format == "json":
+        rows = [{f: getattr(finding, f) for f in ("level", "subject", "message", "fix")} for finding in findings]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        for finding in findings:
+            sys.stdout.write(f"{finding.level:8}{finding.subject}: {finding.message}\n")
+            if finding.fix:
+                sys.stdout.write(f"{'':8}  change: {finding.fix}\n")
+    return 1 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _close(feeds: Sequence[Feed]) -> None:
+    for feed in feeds:
+        feed.source.close()
+
+
+_COMMANDS = {"serve": _serve, "demo": _demo, "once": _once, "check": _check}

@@ -1,0 +1,305 @@
+"""The wiring: one loop per source, one loop that derives and publishes, one HTTP server.
+
+Every source is read in a thread of its own, so that a hang (a driver call that never returns) holds
+nothing else up. The event loop alone touches the meter: no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import signal
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from pentameter import __version__
+from pentameter.config import Settings, seconds_of, split_listen
+from pentameter.facts import find_gpu, gpu_specs, grid_intensities
+from pentameter.health import BUILD_INFO
+from pentameter.http import create_app
+from pentameter.meter import Meter, MixedBackendsError, ServerPlan
+from pentameter.readings import GpusReading, HostReading, VllmReading
+from pentameter.snapshot import Snapshot, SourceHealth
+from pentameter.sources import Source, SourceAbsent, SourceError
+from pentameter.sources.host import HostSource
+from pentameter.sources.http_get import Credentials
+from pentameter.sources.nvml import NvmlSource
+from pentameter.sources.vllm_metrics import VllmSource
+from pentameter.windows import Window
+from pentameter.worker import Worker
+from pentameter.world import GridIntensity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger("pentameter")
+
+HUNG_AFTER_SECONDS = 10.0
+"""A read that takes longer than its own time-out and this is given up on, though its thread cannot be ended."""
+
+ABSENT_RETRY_SECONDS = 30.0
+"""How often a source is asked again that does not exist here: a driver may be installed later."""
+
+
+CLOSE_SECONDS = 2.0
+"""How long the end waits for sources to let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A source and how often it is read."""
+
+    source: Source[VllmReading | GpusReading | HostReading]
+    interval: float
+    patience: float
+    """Longest time that one read may take before the source counts as hung."""
+
+
+def settings_to_meter(settings: Settings) -> Meter:
+    """Make the meter that the settings describe; raises ``ValueError`` for an unknown region or GPU."""
+    specs = gpu_specs()
+    plans = []
+    for server in settings.vllm.servers:
+        spec = None
+        if server.gpu_type is not None:
+            spec = find_gpu(server.gpu_type, specs)
+            if spec is None:
+                known = ", ".join(s.gpu for s in specs)
+                message = f"vllm.servers: unknown gpu_type {server.gpu_type!r}; known: {known}"
+                raise ValueError(message)
+        price = server.gpu_dollars_per_hour
+        plans.append(
+            ServerPlan(
+                server=server.name,
+                gpus=server.gpus,
+                gpu_count=server.gpu_count,
+                gpu_spec=spec,
+                gpu_dollars_per_hour=settings.economics.gpu_dollars_per_hour if price is None else price,
+            )
+        )
+    windows = [Window(label, seconds_of(label)) for label in settings.windows]
+    return Meter(windows, plans, find_spec=lambda name: find_gpu(name, specs), grid=_grid(settings))
+
+
+def _grid(settings: Settings) -> GridIntensity | None:
+    region, own = settings.grid.region, settings.grid.grams_per_kwh
+    if own is not None:
+        return GridIntensity(region or "configured", own, "configured", "configured")
+    if region is None:
+        return None
+    try:
+        return grid_intensities()[region.upper()]
+    except KeyError:
+        message = f"grid.region: unknown region {region!r}; use an ISO 3166 alpha-3 country code, such as POL, or WORLD"
+        raise ValueError(message) from None
+
+
+def settings_to_feeds(settings: Settings) -> list[Feed]:
+    """Make the sources that the settings describe; nothing is read yet."""
+    vllm = settings.vllm
+    feeds = [
+        Feed(
+            VllmSource(
+                server.name,
+                server.url,
+                timeout=vllm.timeout_seconds,
+                max_bytes=vllm.max_page_bytes,
+                credentials=Credentials(
+                    server.bearer_token, server.bearer_token_file, server.ca_file, server.insecure_skip_verify
+                ),
+            ),
+            vllm.interval_seconds,
+            2 * vllm.timeout_seconds + HUNG_AFTER_SECONDS,
+        )
+        for server in vllm.servers
+    ]
+    if settings.nvml.enabled:
+        feeds.append(Feed(NvmlSource(), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
+    if settings.host.enabled:
+        feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+    return feeds
+
+
+class Daemon:
+    """Reads, derives, publishes."""
+
+    def __init__(self, meter: Meter, feeds: Sequence[Feed], derive_interval: float = 1.0) -> None:
+        self._meter = meter
+        self._feeds = tuple(feeds)
+        self._derive_interval = derive_interval
+        self._snapshot: Snapshot | None = None
+        self._answered = False
+        self._build = BUILD_INFO(1, __version__, platform.python_version())
+
+    def latest(self) -> Snapshot | None:
+        """Return the published snapshot."""
+        return self._snapshot
+
+    def answered(self) -> bool:
+        """Say whether any vLLM server has ever answered."""
+        return self._answered
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._follow(feed)) for feed in self._feeds]
+            tasks.append(group.create_task(self._derive()))
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+
+    def publish(self) -> Snapshot:
+        """Derive and publish the snapshot of now."""
+        snapshot = self._meter.measure(time.monotonic(), time.time())
+        self._snapshot = replace(snapshot, samples=(*snapshot.samples, self._build))
+        return self._snapshot
+
+    async def _derive(self) -> None:
+        ticker = _Ticker(self._derive_interval)
+        while True:
+            self.publish()
+            await ticker.wait()
+
+    async def _follow(self, feed: Feed) -> None:
+        """Read one source for ever; its health changes are logged once each."""
+        source = feed.source
+        health = SourceHealth(source.name, source.server)
+        self._meter.take_health(health)
+        worker = Worker(f"{source.name} {source.server}".strip())
+        ticker = _Ticker(feed.interval)
+        try:
+            while True:
+                health = await self._read(feed, worker, health)
+                await ticker.wait(ABSENT_RETRY_SECONDS if health.absent else 0.0)
+        finally:
+            worker.close()
+
+    async def _read(self, feed: Feed, worker: Worker, health: SourceHealth) -> SourceHealth:
+        source = feed.source
+        started = time.monotonic()
+        work = worker.submit(source.read)
+        try:
+            done, _ = await asyncio.wait({work}, timeout=feed.patience)
+            if not done:
+                health = self._note(health, _failed(health, SourceError("hung", "the read does not return")))
+                await asyncio.wait({work})
+            reading = work.result()
+            self._take(source, reading)
+        except SourceError as error:
+            return self._note(health, _failed(health, error))
+        except MixedBackendsError as error:
+            return self._note(health, _failed(health, SourceError("mixed_backends", str(error))))
+        except Exception as error:  # one source's defect must not end the daemon
+            log.debug("reading %s failed", source.name, exc_info=True)
+            return self._note(health, _failed(health, SourceError("internal", repr(error))))
+        return self._note(
+            health,
+            replace(
+                health,
+                up=True,
+                reason="",
+                message="",
+                absent=False,
+                last_success=time.time(),
+                duration_seconds=time.monotonic() - started,
+                successes=health.successes + 1,
+            ),
+        )
+
+    def _take(self, source: Source[Any], reading: VllmReading | GpusReading | HostReading) -> None:
+        if isinstance(reading, VllmReading):
+            self._meter.take_vllm(reading)
+            self._answered = True
+        elif isinstance(reading, GpusReading):
+            self._meter.take_gpus(reading, source.name)
+        else:
+            self._meter.take_host(reading)
+
+    def _note(self, before: SourceHealth, now: SourceHealth) -> SourceHealth:
+        """Hand the health on; say a change in the log, once."""
+        self._meter.take_health(now)
+        if (before.up, before.reason) != (now.up, now.reason):
+            where = f"{now.source} {now.server}".strip()
+            if now.up:
+                log.info("%s: up", where)
+            elif now.absent:
+                log.info("%s: not here (%s): %s", where, now.reason, now.message)
+            else:
+                log.warning("%s: down (%s): %s", where, now.reason, now.message)
+        return now
+
+
+def _failed(health: SourceHealth, error: SourceError) -> SourceHealth:
+    return replace(
+        health,
+        up=False,
+        reason=error.reason,
+        message=str(error),
+        absent=isinstance(error, SourceAbsent),
+        failures=health.failures + (0 if isinstance(error, SourceAbsent) else 1),
+    )
+
+
+class _Ticker:
+    """Ticks at a fixed pace on the monotonic clock; ticks missed are skipped, not made up for."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._next = time.monotonic()
+
+    async def wait(self, at_least: float = 0.0) -> None:
+        now = time.monotonic()
+        self._next = max(self._next + max(self._interval, at_least), now)
+        await asyncio.sleep(self._next - now)
+
+
+async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None:
+    """Run the daemon and its HTTP server until SIGTERM or SIGINT."""
+    daemon = Daemon(meter, feeds, settings.derive_interval_seconds)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    host, port = split_listen(settings.listen)
+    server = _QuietServer(
+        uvicorn.Config(
+            create_app(daemon.latest, daemon.answered),
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
+    )
+    listening = server.config.bind_socket()
+    log.info("listening on %s:%d", *listening.getsockname()[:2])
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(sockets=[listening]))
+        work = group.create_task(daemon.run(stop))
+        await asyncio.wait({serving, group.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        server.should_exit = True
+        await work
+    # In a thread that may be left behind: a driver that hangs must not keep us from ending.
+    closing = threading.Thread(target=lambda: [feed.source.close() for feed in feeds], daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: one place decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:  # noqa: ANN401 - uvicorn's signature
+        """Leave the signals to the daemon."""
+        yield

@@ -1,0 +1,106 @@
+"""The exporter's own HTTP server: views on the latest snapshot."""
+
+from __future__ import annotations
+
+import html
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.middleware.gzip import GZipMiddleware
+
+from pentameter import __version__
+from pentameter.exposition import Exposition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pentameter.snapshot import Snapshot, SourceHealth
+
+STALLED_SECONDS = 30.0
+"""No new snapshot for so long means that the daemon itself is stuck."""
+
+
+def document(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot as a JSON document."""
+    return {
+        "time": snapshot.wall,
+        "sources": [_source(health) for health in snapshot.sources],
+        "samples": [
+            {
+                "name": sample.metric.name,
+                "labels": dict(zip(sample.metric.labels, sample.labels, strict=True)),
+                "value": sample.value,
+            }
+            for sample in snapshot.samples
+        ],
+    }
+
+
+def _source(health: SourceHealth) -> dict[str, Any]:
+    return {
+        "source": health.source,
+        "server": health.server,
+        "up": health.up,
+        "reason": health.reason,
+        "message": health.message,
+        "last_success": health.last_success,
+        "failures": health.failures,
+    }
+
+
+def create_app(latest: Callable[[], Snapshot | None], answered: Callable[[], bool]) -> FastAPI:
+    """Return the application.
+
+    ``latest`` gives the snapshot to show, ``answered`` says whether any vLLM server has ever answered.
+    """
+    # The documentation pages of FastAPI load scripts from elsewhere; the schema costs memory.
+    app = FastAPI(title="Pentameter", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
+    exposition = Exposition(latest)
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        body, content_type = exposition.render(request.headers.get("accept", ""))
+        return Response(body, media_type=None, headers={"Content-Type": content_type})
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        snapshot = latest()
+        if snapshot is not None and time.time() - snapshot.wall > STALLED_SECONDS:
+            return Response("no snapshot for too long\n", 503, media_type="text/plain")
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        snapshot = latest()
+        ready = snapshot is not None and answered()
+        sources = [_source(health) for health in snapshot.sources] if snapshot else []
+        return JSONResponse({"ready": ready, "sources": sources}, 200 if ready else 503)
+
+    @app.get("/api/v1/snapshot")
+    async def snapshot_document() -> JSONResponse:
+        snapshot = latest()
+        return JSONResponse(document(snapshot)) if snapshot else JSONResponse({"error": "starting"}, 503)
+
+    @app.get("/")
+    async def index() -> HTMLResponse:
+        return HTMLResponse(_page(latest()))
+
+    return app
+
+
+def _page(snapshot: Snapshot | None) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(h.source)}</td><td>{html.escape(h.server)}</td>"
+        f"<td>{'up' if h.up else html.escape(h.reason)}</td><td>{html.escape(h.message)}</td></tr>"
+        for h in (snapshot.sources if snapshot else ())
+    )
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Pentameter</title>"
+        f"<h1>Pentameter {__version__}</h1>"
+        "<p><a href=metrics>metrics</a> · <a href=healthz>healthz</a> · <a href=readyz>readyz</a> · "
+        "<a href=api/v1/snapshot>snapshot</a></p>"
+        f"<table border=1><tr><th>source<th>server<th>state<th>message</tr>{rows}</table></html>"
+    )

@@ -1,0 +1,247 @@
+"""The state between readings: windows, running counters, the latest of every source. One writer.
+
+Readings come in by ``take_*`` as sources deliver them; ``measure`` makes the next snapshot. Nothing here
+waits, reads a clock or does I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pentameter import catalogue
+from pentameter.health import source_samples
+from pentameter.metric import Sample
+from pentameter.snapshot import Snapshot, SourceHealth
+from pentameter.windows import Continuity, Track, Window
+from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pentameter.readings import GpuReading, GpusReading, HostReading, VllmReading
+
+CLOCK_SLACK_SECONDS = 60.0
+"""How far the wall clocks of a server and of the exporter may differ, when a restart is judged."""
+
+
+class MixedBackendsError(Exception):
+    """One URL leads to several processes: figures would jump between their counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """What is configured of a server."""
+
+    server: str
+    gpus: tuple[str, ...] = ()
+    gpu_count: int | None = None
+    gpu_spec: GpuSpec | None = None
+    gpu_dollars_per_hour: float | None = None
+
+
+@dataclass(slots=True)
+class _ServerState:
+    plan: ServerPlan
+    reading: VllmReading | None = None
+    last: VllmReading | None = None
+    """The last good reading, kept through an outage: it tells a restart, and whom the cost is for."""
+    gpus_seen: int | None = None
+    """Kept while the GPUs cannot be read: they still cost money."""
+
+
+class Meter:
+    """Turns readings into snapshots."""
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        servers: Sequence[ServerPlan],
+        *,
+        find_spec: Callable[[str], GpuSpec | None],
+        grid: GridIntensity | None = None,
+    ) -> None:
+        self._windows = tuple(windows)
+        self._servers = {plan.server: _ServerState(plan) for plan in servers}
+        self._find_spec = find_spec
+        self._grid = grid
+        self._engine_tracks: dict[tuple[str, str, str], Track] = {}
+        self._gpu_tracks: dict[str, Track] = {}
+        self._host_track = Track(self._windows)
+        self._gpus: GpusReading | None = None
+        self._gpu_source = ""
+        self._host: HostReading | None = None
+        self._health: dict[tuple[str, str], SourceHealth] = {}
+        self._resets: dict[tuple[str, str], int] = {}
+        self._counters: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._measured_at: float | None = None
+        self._sequence = 0
+
+    def take_vllm(self, reading: VllmReading) -> None:
+        """Take in a scrape; raises ``MixedBackendsError`` when it is of another process of the same age."""
+        state = self._servers[reading.server]
+        continuity = _continuity(state.last, reading)
+        state.last = reading
+        for engine in reading.engines:
+            key = (reading.server, engine.model_name, engine.engine)
+            track = self._engine_tracks.get(key)
+            if track is None:
+                track = self._engine_tracks[key] = Track(self._windows)
+            fallen = track.observe(reading.monotonic, engine.counters, engine.histograms, continuity)
+            if fallen:
+                place = ("vllm", reading.server)
+                self._resets[place] = self._resets.get(place, 0) + 1
+        self._forget(reading)
+        if continuity is Continuity.FOREIGN:
+            state.reading = None
+            message = "the answers come from several processes; give each vLLM server its own URL"
+            raise MixedBackendsError(message)
+        state.reading = reading
+
+    def _forget(self, reading: VllmReading) -> None:
+        """Drop the tracks of engines that left more than the longest window ago."""
+        horizon = reading.monotonic - max(window.seconds for window in self._windows)
+        gone = [
+            key
+            for key, track in self._engine_tracks.items()
+            if key[0] == reading.server and (track.time or 0.0) < horizon
+        ]
+        for key in gone:
+            del self._engine_tracks[key]
+
+    def take_gpus(self, reading: GpusReading, source: str) -> None:
+        """Take in a GPU reading."""
+        self._gpus, self._gpu_source = reading, source
+        for gpu in reading.gpus:
+            counters = {} if gpu.energy_joules is None else {"energy_joules": gpu.energy_joules}
+            track = self._gpu_tracks.get(gpu.uuid)
+            if track is None:
+                track = self._gpu_tracks[gpu.uuid] = Track(self._windows)
+            # A counter that falls means that the driver was reloaded, nobody knows when: it earns nothing.
+            if track.observe(reading.monotonic, counters, {}, Continuity.SAME):
+                self._resets[source, ""] = self._resets.get((source, ""), 0) + 1
+
+    def take_host(self, reading: HostReading) -> None:
+        """Take in a host reading."""
+        self._host = reading
+        self._host_track.observe(reading.monotonic, {"cpu_busy_seconds": reading.cpu_busy_seconds}, {}, Continuity.SAME)
+
+    def take_health(self, health: SourceHealth) -> None:
+        """Note how a source is doing; a source that is down takes its data away."""
+        self._health[health.source, health.server] = health
+        if health.up:
+            return
+        if health.source == "vllm":
+            self._servers[health.server].reading = None
+        elif health.source == "host":
+            self._host = None
+        elif health.source == self._gpu_source:
+            self._gpus = None
+
+    def health(self) -> tuple[SourceHealth, ...]:
+        """Return the health of every source."""
+        return tuple(self._health.values())
+
+    def measure(self, monotonic: float, wall: float) -> Snapshot:
+        """Make the snapshot of this moment; the counters grow by what came in since the last."""
+        world = self._world(monotonic)
+        self._measured_at = monotonic
+        samples = [*catalogue.samples(world), *source_samples(self.health(), self._resets)]
+        for increment in catalogue.increments(world):
+            total = self._counters.get(increment.key, 0.0) + increment.value
+            self._counters[increment.key] = total
+            samples.append(Sample(increment.metric, total, increment.labels))
+        self._sequence += 1
+        return Snapshot(tuple(samples), self.health(), wall, self._sequence)
+
+    def _world(self, monotonic: float) -> World:
+        gpus = tuple(self._gpu(gpu) for gpu in self._gpus.gpus) if self._gpus else ()
+        engines: list[Engine] = []
+        deployments = []
+        for state in self._servers.values():
+            own = tuple(gpu for gpu in gpus if gpu.server == state.plan.server)
+            here = self._engines(state, own)
+            engines += here
+            if state.last is not None:
+                state.gpus_seen = len(own) or state.gpus_seen
+                deployments.append(_deployment(state, state.last, here, own))
+        host_rolled = self._rolled(self._host_track) if self._host else Rolled()
+        return World(
+            windows=tuple(window.label for window in self._windows),
+            engines=tuple(engines),
+            deployments=tuple(deployments),
+            gpus=gpus,
+            host=self._host,
+            host_rolled=host_rolled,
+            grid=self._grid,
+            elapsed_seconds=None if self._measured_at is None else monotonic - self._measured_at,
+            driver_version=self._gpus.driver_version if self._gpus else None,
+            gpu_source=self._gpu_source,
+        )
+
+    def _gpu(self, gpu: GpuReading) -> Gpu:
+        owners = [s.plan.server for s in self._servers.values() if self._uses(s.plan, gpu)]
+        owner = owners[0] if len(owners) == 1 else ""
+        return Gpu(gpu, self._rolled(self._gpu_tracks[gpu.uuid]), self._find_spec(gpu.name), owner)
+
+    def _uses(self, plan: ServerPlan, gpu: GpuReading) -> bool:
+        if plan.gpus:
+            return gpu.uuid in plan.gpus or str(gpu.index) in plan.gpus
+        return len(self._servers) == 1
+
+    def _engines(self, state: _ServerState, gpus: tuple[Gpu, ...]) -> tuple[Engine, ...]:
+        if state.reading is None:
+            return ()
+        spec = state.plan.gpu_spec or _common_spec(gpus)
+        return tuple(
+            Engine(
+                server=state.plan.server,
+                reading=engine,
+                rolled=self._rolled(self._engine_tracks[state.plan.server, engine.model_name, engine.engine]),
+                spec=spec,
+                version=state.reading.version,
+            )
+            for engine in state.reading.engines
+        )
+
+    def _rolled(self, track: Track) -> Rolled:
+        intervals = ((window.label, track.interval(window)) for window in self._windows)
+        return Rolled({label: interval for label, interval in intervals if interval}, track.drain())
+
+
+def _deployment(
+    state: _ServerState, last: VllmReading, engines: tuple[Engine, ...], gpus: tuple[Gpu, ...]
+) -> Deployment:
+    plan = state.plan
+    # A mapped GPU that is not visible now must make neither the energy nor the price smaller.
+    complete = not plan.gpus or len(gpus) == len(plan.gpus)
+    return Deployment(
+        server=plan.server,
+        model_name=_only([engine.model_name for engine in last.engines]),
+        engine=_only([engine.engine for engine in last.engines]),
+        engines=engines,
+        gpus=gpus if complete else (),
+        gpu_count=plan.gpu_count or len(plan.gpus) or state.gpus_seen,
+        gpu_dollars_per_hour=plan.gpu_dollars_per_hour,
+    )
+
+
+def _only(values: list[str]) -> str:
+    return values[0] if len(set(values)) == 1 else ""
+
+
+def _common_spec(gpus: tuple[Gpu, ...]) -> GpuSpec | None:
+    """Return the specification that all GPUs share; unequal GPUs have no common peak."""
+    specs = {gpu.spec for gpu in gpus}
+    return specs.pop() if len(specs) == 1 else None
+
+
+def _continuity(last: VllmReading | None, reading: VllmReading) -> Continuity:
+    """Judge whether two pages come from one process, by the start time that vLLM publishes."""
+    if last is None or last.start_time is None or reading.start_time is None:
+        return Continuity.UNKNOWN
+    if reading.start_time == last.start_time:
+        return Continuity.SAME
+    if reading.start_time > last.wall - CLOCK_SLACK_SECONDS and reading.start_time > last.start_time:
+        return Continuity.RESTARTED
+    return Continuity.FOREIGN

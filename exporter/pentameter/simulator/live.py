@@ -1,0 +1,54 @@
+"""One simulation under one lock, driven by a clock: whoever looks first moves it on."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pentameter.readings import GpusReading
+from pentameter.simulator.page import Page
+from pentameter.simulator.power import DRIVER_VERSION
+from pentameter.simulator.simulation import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pentameter.simulator.presets import Preset
+
+
+class LiveSimulation:
+    """Simulated time 0 is the moment of construction; after it, time is the clock's.
+
+    It is lazy: an hour in which nobody looked costs the next caller about two seconds.
+    """
+
+    def __init__(self, preset: Preset, seed: int, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+        self.preset = preset
+        self._lock = threading.Lock()
+        self._clock = clock
+        self._simulation = Simulation(preset, seed)
+        self._wall_at_zero = wall_clock()
+        self._clock_at_zero = clock()
+        self._page = Page(preset, self._wall_at_zero)
+
+    def render_page(self) -> bytes:
+        """Return the ``/metrics`` page of this moment."""
+        with self._lock:
+            self._advance()
+            return self._page.render([engine.counters for engine in self._simulation.engines])
+
+    def read_gpus(self) -> GpusReading:
+        """Return the GPUs of this moment."""
+        with self._lock:
+            now = self._advance()
+            return GpusReading(
+                monotonic=now,
+                wall=self._wall_at_zero + now - self._clock_at_zero,
+                gpus=self._simulation.read_gpus(),
+                driver_version=DRIVER_VERSION,
+            )
+
+    def _advance(self) -> float:
+        now = self._clock()
+        self._simulation.advance_to(now - self._clock_at_zero)
+        return now

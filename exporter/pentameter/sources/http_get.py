@@ -1,0 +1,234 @@
+"""GET over one kept-alive connection, with a deadline for the whole exchange and a limit on the body.
+
+The standard library's client in a thread is all that one small GET per second needs. Its timeouts cover
+single reads, so a server that drips bytes would hold it for hours: a timer shuts the socket instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pentameter import __version__
+from pentameter.sources import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHUNK = 65_536
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer with status 200."""
+
+    body: bytes
+    content_type: str
+    monotonic: float
+    """When the head of the answer arrived: the moment nearest to the figures in it."""
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to reach a server: trust and token."""
+
+    bearer_token: str | None = None
+    bearer_token_file: str | None = None
+    ca_file: str | None = None
+    insecure_skip_verify: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """Return the Authorization header; a token file is read anew, because tokens rotate."""
+        token = self.bearer_token
+        if self.bearer_token_file:
+            try:
+                token = Path(self.bearer_token_file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SourceError("credentials", f"cannot read the bearer token: {error}") from error
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def tls(self) -> ssl.SSLContext:
+        """Return the TLS context; raises ``SourceError`` when the CA file cannot be used."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise SourceError("tls", f"cannot use the CA file {self.ca_file}: {error}") from error
+        if self.insecure_skip_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class HttpClient:
+    """Fetches pages of one server; not for use by two threads at once."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float,
+        max_bytes: int,
+        credentials: Credentials | None = None,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            message = f"not an http(s) URL: {base_url!r}"
+            raise ValueError(message)
+        self._https = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port
+        self._prefix = parts.path.rstrip("/")
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._credentials = credentials or Credentials()
+        self._connection: http.client.HTTPConnection | None = None
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Fetch one page.
+
+        Raises ``SourceError`` with the reason ``unreachable``, ``timeout``, ``tls``, ``credentials``,
+        ``http_status``, ``too_large``, ``truncated`` or ``not_http``.
+        """
+        sent = {
+            "User-Agent": f"pentameter/{__version__}",
+            "Accept-Encoding": "identity",
+            **self._credentials.headers(),
+            **(headers or {}),
+        }
+        try:
+            return self._exchange(self._prefix + path, sent)
+        except SourceError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+    def _exchange(self, path: str, headers: Mapping[str, str]) -> Response:
+        deadline = _Deadline(self._timeout)
+        reused = self._connection is not None
+        try:
+            with deadline:
+                try:
+                    return self._once(path, headers, deadline)
+                except (http.client.RemoteDisconnected, ConnectionError):
+                    # A server may close an idle connection at any time: only a fresh one is believed.
+                    if not reused or deadline.passed:
+                        raise
+                    self.close()
+                    return self._once(path, headers, deadline)
+        except SourceError:
+            raise
+        except Exception as error:
+            if deadline.passed or isinstance(error, TimeoutError):
+                message = f"no complete answer within {self._timeout:g} s"
+                raise SourceError("timeout", message) from error
+            raise _explained(error) from error
+
+    def _once(self, path: str, headers: Mapping[str, str], deadline: _Deadline) -> Response:
+        connection = self._connection = self._connection or self._connect()
+        deadline.watch(connection.sock)
+        connection.request("GET", path, headers=dict(headers))
+        # Closed in any case: before Python 3.13 a fully read answer stays open, and blocks the next request.
+        with contextlib.closing(connection.getresponse()) as answer:
+            monotonic, wall = time.monotonic(), time.time()
+            if answer.status != _OK:
+                raise SourceError("http_status", f"answered {answer.status} {answer.reason}")
+            body = self._read(answer)
+            if deadline.passed:
+                # The socket was shut under the reader, which takes that for the end of the body.
+                raise TimeoutError
+            if answer.length:
+                raise SourceError("truncated", f"the body ended {answer.length} bytes early")
+            if answer.will_close:
+                self.close()
+            return Response(body, answer.headers.get("Content-Type", ""), monotonic, wall)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection
+        if self._https:
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout, context=self._credentials.tls()
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        connection.connect()
+        return connection
+
+    def _read(self, answer: http.client.HTTPResponse) -> bytes:
+        limit = self._max_bytes
+        if answer.length is not None and answer.length > limit:
+            raise _too_large(answer.length, limit)
+        chunks = []
+        size = 0
+        while chunk := answer.read1(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(size, limit)
+        return b"".join(chunks)
+
+
+class _Deadline:
+    """Shuts a socket when time is up, whatever the thread that reads it is waiting for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._over = False
+        self.passed = False
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
+
+    def watch(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._socket = sock
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self.passed = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    # Of the plain socket: an SSLSocket's own shutdown would touch state the reader uses.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _too_large(size: int, limit: int) -> SourceError:
+    return SourceError("too_large", f"the page has at least {size} bytes, the limit is {limit}")
+
+
+def _explained(error: Exception) -> SourceError:
+    """Turn what the standard library raised into a reason."""
+    if isinstance(error, ssl.SSLError):
+        return SourceError("tls", f"TLS failed: {error}")
+    if isinstance(error, http.client.IncompleteRead):
+        return SourceError("truncated", "the body ended early")
+    if isinstance(error, http.client.RemoteDisconnected):
+        return SourceError("unreachable", "the server closed the connection without an answer")
+    if isinstance(error, (http.client.HTTPException, ValueError)):
+        return SourceError("not_http", f"no HTTP answer: {error!r}")
+    return SourceError("unreachable", f"cannot connect: {error}")

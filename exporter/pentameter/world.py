@@ -1,0 +1,138 @@
+"""Everything the dimensions may know at one moment, frozen: the only input of the formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pentameter.readings import EngineReading, GpuReading, HostReading
+    from pentameter.windows import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSpec:
+    """What a GPU can do at best."""
+
+    gpu: str
+    nvml_names: tuple[str, ...]
+    peak_flops: float
+    """Dense FP16/BF16 FLOP/s with FP32 accumulation."""
+    memory_bandwidth: float
+    """Bytes per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridIntensity:
+    """Carbon per kilowatt-hour of a grid."""
+
+    region: str
+    grams_per_kwh: float
+    source: str
+    factor_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What was accumulated over each window, and since the last snapshot."""
+
+    windows: Mapping[str, Interval] = field(default_factory=dict)
+    """Window label -> interval; a window that covers nothing yet is missing."""
+    tick: Interval | None = None
+    """Since the last snapshot: what the exported counters grow by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One vLLM engine whose server answered at the last scrape."""
+
+    server: str
+    reading: EngineReading
+    rolled: Rolled
+    spec: GpuSpec | None = None
+    version: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Return (server, model_name, engine)."""
+        return (self.server, self.reading.model_name, self.reading.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU that answered at the last reading."""
+
+    reading: GpuReading
+    rolled: Rolled
+    spec: GpuSpec | None = None
+    server: str = ""
+    """The server that it is counted to; empty when none or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One vLLM server with the GPUs it uses: the unit that draws power and costs money.
+
+    ``model_name`` and ``engine`` are empty where the server has several: then a figure covers them all,
+    because nothing says which GPU serves which engine.
+    """
+
+    server: str
+    model_name: str
+    engine: str
+    engines: tuple[Engine, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    gpu_count: int | None = None
+    gpu_dollars_per_hour: float | None = None
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Return (server, model_name, engine)."""
+        return (self.server, self.model_name, self.engine)
+
+    def token_rate(self, window: str, *concepts: str) -> float | None:
+        """Return tokens per second of all engines, the concepts added up; None when any is unknown."""
+        total = 0.0
+        for engine in self.engines:
+            interval = engine.rolled.windows.get(window)
+            if interval is None:
+                return None
+            for concept in concepts:
+                rate = interval.rate(concept)
+                if rate is None:
+                    return None
+                total += rate
+        return total if self.engines else None
+
+    def gpu_watts(self, window: str) -> float | None:
+        """Return the mean power of all GPUs over a window, from their energy counters.
+
+        None when any GPU's energy is unknown: a sum over half of the GPUs is a wrong sum.
+        """
+        total = 0.0
+        for gpu in self.gpus:
+            interval = gpu.rolled.windows.get(window)
+            rate = interval.rate("energy_joules") if interval else None
+            if rate is None:
+                return None
+            total += rate
+        return total if self.gpus else None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One moment."""
+
+    windows: tuple[str, ...]
+    engines: tuple[Engine, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    host: HostReading | None = None
+    host_rolled: Rolled = Rolled()
+    grid: GridIntensity | None = None
+    elapsed_seconds: float | None = None
+    """Time since the last snapshot, for what accrues with time alone."""
+    driver_version: str | None = None
+    gpu_source: str = ""
