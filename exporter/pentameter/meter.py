@@ -82,15 +82,14 @@ class Meter:
         state = self._servers[reading.server]
         continuity = _continuity(state.last, reading)
         state.last = reading
+        reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
             key = (reading.server, engine.model_name, engine.engine)
             track = self._engine_tracks.get(key)
             if track is None:
                 track = self._engine_tracks[key] = Track(self._windows)
-            fallen = track.observe(reading.monotonic, engine.counters, engine.histograms, continuity)
-            if fallen:
-                place = ("vllm", reading.server)
-                self._resets[place] = self._resets.get(place, 0) + 1
+            reset |= track.observe(reading.monotonic, engine.counters, engine.histograms, continuity) > 0
+        self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
         if continuity is Continuity.FOREIGN:
             state.reading = None
@@ -112,14 +111,18 @@ class Meter:
     def take_gpus(self, reading: GpusReading, source: str) -> None:
         """Take in a GPU reading."""
         self._gpus, self._gpu_source = reading, source
+        reset = False
         for gpu in reading.gpus:
             counters = {} if gpu.energy_joules is None else {"energy_joules": gpu.energy_joules}
             track = self._gpu_tracks.get(gpu.uuid)
             if track is None:
                 track = self._gpu_tracks[gpu.uuid] = Track(self._windows)
             # A counter that falls means that the driver was reloaded, nobody knows when: it earns nothing.
-            if track.observe(reading.monotonic, counters, {}, Continuity.SAME):
-                self._resets[source, ""] = self._resets.get((source, ""), 0) + 1
+            reset |= track.observe(reading.monotonic, counters, {}, Continuity.SAME) > 0
+        self._count_reset(source, "", reset=reset)
+
+    def _count_reset(self, source: str, server: str, *, reset: bool) -> None:
+        self._resets[source, server] = self._resets.get((source, server), 0) + reset
 
     def take_host(self, reading: HostReading) -> None:
         """Take in a host reading."""

@@ -29,6 +29,8 @@ class Worker:
         """Run a call; the future belongs to the running event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
+        # Looked at here, so that asyncio does not complain when whoever waited has been cancelled.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
         def settle(result: ResultT | None, error: BaseException | None) -> None:
             if future.done():

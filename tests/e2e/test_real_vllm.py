@@ -128,6 +128,8 @@ def test_a_killed_and_restarted_vllm_shows_as_down_and_up_and_earns_no_absurd_ra
     generated = values(watched, IN_WINDOW.format(phase="generation"), began, ended)
     assert min(generated) >= 0.0
     assert max(generated) <= asked * (1 + EXACT)
+    # Nothing of the new process is lost: what it did before its first scrape counts too.
+    assert generated[-1] >= (loaded.totals.completion_tokens + totals.completion_tokens) * (1 - EXACT)
     rates = values(watched, "pentameter_tokens_per_second", began, ended)
     assert min(rates) >= 0.0
 

@@ -1,0 +1,37 @@
+# Every verb works inside an activated virtual environment.
+PYTHON ?= python3
+PYTEST = $(PYTHON) -m pytest
+
+.PHONY: install check fix generate test test-fast test-real bench demo
+
+install:            ## the package, editable, with the tools of development
+	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+
+check:              ## formatting, lint, types, import contracts, generated files
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports --no-cache
+	$(PYTHON) -m pentameter.generate --check
+
+fix:                ## what the tools can mend by themselves
+	ruff format .
+	ruff check --fix .
+
+generate:           ## the documents that derive from the code
+	$(PYTHON) -m pentameter.generate
+
+test: install check test-fast test-real   ## everything: what CI runs
+
+test-fast:          ## the everyday tests
+	$(PYTEST)
+
+test-real:          ## against a real vLLM and a real Prometheus, installed if they are not there
+	$(PYTHON) tests/e2e/rig/install.py
+	PENTAMETER_E2E_REQUIRED=1 $(PYTEST) -m real tests/e2e
+
+bench:              ## measurements beside peers; asserts nothing
+	$(PYTEST) -m bench -s tests/bench
+
+demo: install       ## the main job on a simulated vLLM
+	pentameter demo

@@ -1,0 +1,134 @@
+"""Soak: Pentameter beside a real vLLM under steady load; prints what the exporter costs and how it fares.
+
+Run ``PYTHONPATH=tests python -m e2e.soak --minutes 10``. Nothing is judged: the figures are for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import statistics
+import time
+import urllib.request
+from dataclasses import dataclass, field
+
+from e2e.rig.exporter import ExporterProcess
+from e2e.rig.load import Load, Plan, Totals
+from e2e.rig.page import sample
+from e2e.rig.prometheus import PrometheusServer, promtool_check_metrics
+from e2e.rig.vllm import VllmServer
+
+SCRAPES_PER_SECOND = 5.0
+GZIP_SHARE = 0.25
+"""The last part of the time, in which the page is asked for compressed."""
+
+
+@dataclass
+class Watch:
+    """What was seen from outside while the load ran."""
+
+    plain_seconds: list[float] = field(default_factory=list)
+    gzip_seconds: list[float] = field(default_factory=list)
+    plain_bytes: int = 0
+    gzip_bytes: int = 0
+    failed: int = 0
+    rss_bytes: list[int] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+
+def soak(minutes: float, rate: float) -> None:
+    """Start everything, watch for the given time, and print the report."""
+    vllm = VllmServer()
+    exporter = ExporterProcess(["--vllm-url", vllm.url])
+    prometheus = PrometheusServer([exporter.address])
+    seconds = minutes * 60.0
+    load = Load(vllm.url, vllm.model_name, Plan(requests=int(seconds * rate * 2), seconds=seconds, rate=rate))
+    try:
+        vllm.start()
+        exporter.start()
+        prometheus.start()
+        load.start()
+        seen = watch(exporter, seconds)
+        totals = load.stop()
+        report(seen, totals, exporter, prometheus, seconds)
+    finally:
+        load.stop()
+        prometheus.stop()
+        exporter.stop()
+        vllm.stop()
+
+
+def watch(exporter: ExporterProcess, seconds: float) -> Watch:
+    """Scrape the exporter at a steady pace and note how it does."""
+    seen = Watch()
+    began, cpu = time.monotonic(), exporter.cpu_seconds()
+    for tick in range(int(seconds * SCRAPES_PER_SECOND)):
+        time.sleep(max(0.0, began + tick / SCRAPES_PER_SECOND - time.monotonic()))
+        compressed = tick >= (1.0 - GZIP_SHARE) * seconds * SCRAPES_PER_SECOND
+        scrape_once(exporter, seen, compressed=compressed)
+        seen.rss_bytes.append(exporter.rss_bytes())
+    seen.wall_seconds = time.monotonic() - began
+    seen.cpu_seconds = exporter.cpu_seconds() - cpu
+    return seen
+
+
+def scrape_once(exporter: ExporterProcess, seen: Watch, *, compressed: bool) -> None:
+    """Time one GET of the page, to the last byte."""
+    headers = {"Accept-Encoding": "gzip"} if compressed else {}
+    request = urllib.request.Request(f"{exporter.url}/metrics", headers=headers)
+    began = time.perf_counter()
+    try:
+        with urllib.request.urlopen(request, timeout=5.0) as response:
+            body, encoding = response.read(), response.headers.get("Content-Encoding")
+    except OSError:
+        seen.failed += 1
+        return
+    took = time.perf_counter() - began
+    if compressed:
+        seen.gzip_seconds.append(took)
+        # A server may answer plainly; the report then shows no difference in size.
+        assert encoding is None or gzip.decompress(body)
+        seen.gzip_bytes = len(body)
+    else:
+        seen.plain_seconds.append(took)
+        seen.plain_bytes = len(body)
+
+
+def report(
+    seen: Watch, totals: Totals, exporter: ExporterProcess, prometheus: PrometheusServer, seconds: float
+) -> None:
+    """Print the figures."""
+    page = exporter.metrics()
+    reads = sample(page, "pentameter_source_reads_total", source="vllm") or 0.0
+    failures = sample(page, "pentameter_source_failures_total", source="vllm") or 0.0
+    window = f"[{int(seconds) + 60}s]"
+    [(_, up)] = prometheus.query(f"avg_over_time(up{window})")
+    [(_, scrapes)] = prometheus.query(f"count_over_time(up{window})")
+    status, complaints = promtool_check_metrics(page)
+    print(f"load                       {totals}")
+    print(f"reads of vLLM              {reads:.0f}, failed {failures:.0f}")
+    print(f"scrapes by Prometheus      {scrapes:.0f}, success ratio {up:.6f}")
+    print(f"scrapes by this script     {len(seen.plain_seconds) + len(seen.gzip_seconds)}, failed {seen.failed}")
+    print(f"CPU share of one core      {seen.cpu_seconds / seen.wall_seconds:.4f}")
+    rss = [value / 2**20 for value in seen.rss_bytes]
+    print(f"RSS first, max, last       {rss[0]:.1f}, {max(rss):.1f}, {rss[-1]:.1f} MiB")
+    print(f"GET /metrics plain         {seen.plain_bytes} bytes, {latency(seen.plain_seconds)}")
+    print(f"GET /metrics gzip          {seen.gzip_bytes} bytes, {latency(seen.gzip_seconds)}")
+    print(f"promtool check metrics     {status} {complaints.strip() or 'silent'}")
+
+
+def latency(seconds: list[float]) -> str:
+    """Return p50, p99 and maximum in milliseconds."""
+    if len(seconds) < 2:
+        return "too few samples"
+    cuts = statistics.quantiles(seconds, n=100)
+    return f"p50 {cuts[49] * 1e3:.2f} ms, p99 {cuts[98] * 1e3:.2f} ms, max {max(seconds) * 1e3:.2f} ms"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, default=5.0, help="requests per second (default 5)")
+    options = parser.parse_args()
+    soak(options.minutes, options.rate)
