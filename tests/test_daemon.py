@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+
 from fakes.http_server import ScriptedServer, drip, page
 from pentameter.config import Settings, load
 from pentameter.daemon import Daemon, Feed, settings_to_feeds, settings_to_meter
@@ -217,4 +218,8 @@ def test_the_meter_of_the_settings_refuses_what_it_does_not_know():
 def test_the_feeds_follow_the_settings():
     settings = settings_for("http://a:1", "http://b:2", host={"enabled": False}, nvml={"enabled": True})
     feeds = settings_to_feeds(settings)
-    assert [(feed.source.name, feed.source.server) for feed in feeds] == [("vllm", "a:1"), ("vllm", "b:2"), ("nvml", "")]
+    assert [(feed.source.name, feed.source.server) for feed in feeds] == [
+        ("vllm", "a:1"),
+        ("vllm", "b:2"),
+        ("nvml", ""),
+    ]

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from pentameter.histogram import mean, quantile
 from pentameter.readings import Histogram
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from pentameter.meter import Meter, MixedBackendsError, ServerPlan
 from pentameter.readings import EngineReading, GpuReading, GpusReading, Histogram, HostReading, VllmReading
 from pentameter.snapshot import SourceHealth
@@ -41,7 +42,10 @@ def gpus(time, *joules, watts=100.0):
     )
 
 
-def meter(*plans, windows=(Window("1m", 60),), grid=None):
+MINUTE = (Window("1m", 60),)
+
+
+def meter(*plans, windows=MINUTE, grid=None):
     specs = {H100.nvml_names[0]: H100}
     return Meter(windows, plans or (ServerPlan("a"),), find_spec=specs.get, grid=grid)
 

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pentameter.readings import Histogram
 from pentameter.windows import Continuity, Interval, Track, Window
 

@@ -291,9 +291,14 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
         server.should_exit = True
         await work
     # In a thread that may be left behind: a driver that hangs must not keep us from ending.
-    closing = threading.Thread(target=lambda: [feed.source.close() for feed in feeds], daemon=True)
+    closing = threading.Thread(target=_close, args=(feeds,), daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)
+
+
+def _close(feeds: Sequence[Feed]) -> None:
+    for feed in feeds:
+        feed.source.close()
 
 
 class _QuietServer(uvicorn.Server):

@@ -15,6 +15,7 @@ from array import array
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from pentameter.readings import Histogram
@@ -220,15 +221,14 @@ class Track:
 
     def _between(self, time: float, past: array[float]) -> Interval:
         assert self._time is not None
-        totals, layout, reach = self._totals, self._layout, len(past)
-
-        def increase(place: int) -> float:
-            return totals[place] - (past[place] if place < reach else 0.0)
-
-        deltas = {key: increase(layout.counters[key]) for key in self._keys}
+        layout = self._layout
+        # A series younger than the past point was at nothing then.
+        padded = chain(past, repeat(0.0))
+        increase = [now - then for now, then in zip(self._totals, padded, strict=False)]
+        deltas = {key: increase[layout.counters[key]] for key in self._keys}
         histograms = {}
         for key, bounds in self._bounds.items():
             place = layout.histograms[key, bounds]
             end = place + len(bounds)
-            histograms[key] = Histogram(bounds, tuple([increase(i) for i in range(place, end)]), increase(end))
+            histograms[key] = Histogram(bounds, tuple(increase[place:end]), increase[end])
         return Interval(self._time - time, deltas, histograms)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import multiprocessing
 import statistics
 import time
 import urllib.request
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from e2e.rig.exporter import ExporterProcess
@@ -43,20 +45,25 @@ def soak(minutes: float, rate: float) -> None:
     exporter = ExporterProcess(["--vllm-url", vllm.url])
     prometheus = PrometheusServer([exporter.address])
     seconds = minutes * 60.0
-    load = Load(vllm.url, vllm.model_name, Plan(requests=int(seconds * rate * 2), seconds=seconds, rate=rate))
+    plan = Plan(requests=int(seconds * rate * 2), seconds=seconds, rate=rate)
     try:
         vllm.start()
         exporter.start()
         prometheus.start()
-        load.start()
-        seen = watch(exporter, seconds)
-        totals = load.stop()
-        report(seen, totals, exporter, prometheus, seconds)
+        # The load has a process of its own: its threads would make this one's stopwatch wait for its turn.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            load = pool.submit(send, vllm.url, vllm.model_name, plan)
+            seen = watch(exporter, seconds)
+            report(seen, load.result(), exporter, prometheus, seconds)
     finally:
-        load.stop()
         prometheus.stop()
         exporter.stop()
         vllm.stop()
+
+
+def send(url: str, model_name: str, plan: Plan) -> Totals:
+    """Run the load to its end."""
+    return Load(url, model_name, plan).run()
 
 
 def watch(exporter: ExporterProcess, seconds: float) -> Watch:
@@ -122,7 +129,7 @@ def latency(seconds: list[float]) -> str:
     """Return p50, p99 and maximum in milliseconds."""
     if len(seconds) < 2:
         return "too few samples"
-    cuts = statistics.quantiles(seconds, n=100)
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     return f"p50 {cuts[49] * 1e3:.2f} ms, p99 {cuts[98] * 1e3:.2f} ms, max {max(seconds) * 1e3:.2f} ms"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def page(body: bytes | str, content_type: str = "text/plain; version=0.0.4", status: str = "200 OK") -> bytes:

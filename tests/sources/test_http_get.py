@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 import trustme
+
 from fakes.http_server import ScriptedServer, cut, drip, page
 from pentameter.sources import SourceError
 from pentameter.sources.http_get import Credentials, HttpClient
@@ -118,7 +119,8 @@ def test_the_token_is_sent_and_its_file_is_read_anew(tmp_path):
         token.write_text("second\n")
         http.get("/metrics")
         http.close()
-        assert ["Authorization: Bearer first" in server.requests[0], "Bearer second" in server.requests[1]] == [True] * 2
+        assert "Authorization: Bearer first\r\n" in server.requests[0]
+        assert "Authorization: Bearer second\r\n" in server.requests[1]
 
 
 def test_a_missing_token_file_is_named(tmp_path):

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pentameter.sources import prometheus_text
-from pentameter.sources.prometheus_text import MalformedPageError, TextParser, strip_exemplars
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Summary
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+
+from pentameter.sources import prometheus_text
+from pentameter.sources.prometheus_text import MalformedPageError, TextParser, strip_exemplars
 
 CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*.txt"))
 

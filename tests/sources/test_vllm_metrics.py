@@ -1,6 +1,7 @@
 """The vLLM source over HTTP."""
 
 import pytest
+
 from fakes.http_server import ScriptedServer, page
 from pentameter.sources import SourceError
 from pentameter.sources.vllm_metrics import ServedModel, VllmSource

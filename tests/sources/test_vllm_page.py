@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from pentameter.readings import Histogram
 from pentameter.sources import SourceError
 from pentameter.sources.vllm_page import PageReader
@@ -108,7 +109,9 @@ def test_the_older_name_counts_where_it_is_alone():
 def test_an_older_histogram_name_gives_way_to_the_newer():
     def family(name, count):
         labels = 'engine="0",model_name="m"'
-        return f'{name}_bucket{{{labels},le="+Inf"}} {count}\n{name}_count{{{labels}}} {count}\n{name}_sum{{{labels}}} 1\n'
+        return (
+            f'{name}_bucket{{{labels},le="+Inf"}} {count}\n{name}_count{{{labels}}} {count}\n{name}_sum{{{labels}}} 1\n'
+        )
 
     old, new = "vllm:time_per_output_token_seconds", "vllm:inter_token_latency_seconds"
     assert engine(GOOD + family(old, 3)).histograms["inter_token"].count == 3
@@ -160,7 +163,10 @@ def test_a_histogram_is_read_with_its_bounds():
         (GOOD.replace("5.0\n", "+Inf\n"), "invalid_value"),
         (GOOD + 'vllm:num_requests_running{engine="0",model_name="m"} NaN\n', "invalid_value"),
         (GOOD.replace('le="0.1",model_name="m"} 1.0', 'le="0.1",model_name="m"} 9.0'), "invalid_value"),
-        (GOOD.replace("_count{engine=\"0\",model_name=\"m\"} 2.0", "_count{engine=\"0\",model_name=\"m\"} 3.0"), "invalid_value"),
+        (
+            GOOD.replace('_count{engine="0",model_name="m"} 2.0', '_count{engine="0",model_name="m"} 3.0'),
+            "invalid_value",
+        ),
         (GOOD + 'vllm:generation_tokens_total{engine="0",model_name="m"} 6.0\n', "duplicate_series"),
         (GOOD + 'vllm:generation_tokens_total{model_name="m",engine="0"} 6.0\n', "duplicate_series"),
         ("# HELP nothing here\n", "no_vllm_metrics"),

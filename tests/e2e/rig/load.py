@@ -81,7 +81,7 @@ class Load:
         due = time.monotonic()
         last_start = due + self._plan.seconds
         for _ in range(self._plan.requests):
-            if self._stopped.wait(max(0.0, due - time.monotonic())) or time.monotonic() > last_start:
+            if due > last_start or self._stopped.wait(max(0.0, due - time.monotonic())):
                 break
             self._slots.acquire()
             body = self._request_body()
