@@ -187,11 +187,31 @@ def test_an_absent_thing_is_no_failure_and_said_once(caplog):
         raise SourceAbsent("library_missing", "no driver on this machine")
 
     async def story(daemon):
-        await until(lambda: value(daemon, "pentameter_source_up", source="host", reason="library_missing") == 0)
-        assert value(daemon, "pentameter_source_failures_total", source="host") == 0
+        await until(lambda: value(daemon, "pentameter_source_absent", source="host", reason="library_missing") == 1)
+        assert value(daemon, "pentameter_source_up", source="host") is None
 
     run_with(read, story)
     assert [r.levelname for r in caplog.records] == ["INFO"]
+
+
+def test_a_defect_in_a_formula_takes_the_figures_away_and_is_shown(monkeypatch, caplog):
+    daemon = Daemon(settings_to_meter(Settings()), [])
+    daemon.publish()
+    assert value(daemon, "pentameter_source_up", source="derive", reason="") == 1
+
+    def broken(world):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pentameter.catalogue.samples", broken)
+        for _ in range(3):
+            daemon.publish()
+        assert value(daemon, "pentameter_source_up", source="derive", reason="internal") == 0
+        assert value(daemon, "pentameter_source_failures_total", source="derive") == 3
+    assert len(caplog.records) == 1
+    daemon.publish()
+    daemon.publish()
+    assert value(daemon, "pentameter_source_up", source="derive", reason="") == 1
 
 
 def test_a_change_of_reason_is_said_again(caplog):

@@ -21,6 +21,17 @@ def test_the_first_bucket_starts_at_zero():
     assert quantile(Histogram((0.01, INF), (4, 4), 0.02), 0.5) == 0.005
 
 
+def test_a_quantile_is_never_above_what_the_mean_allows():
+    # 123 queue times of 10.5 microseconds on average: half of them cannot be above 21.
+    queue = Histogram((0.3, 0.5, INF), (123, 123, 123), 0.0012872210008936236)
+    assert quantile(queue, 0.5) == pytest.approx(2.093e-05, rel=1e-3)
+    assert quantile(queue, 0.99) == pytest.approx(1.0465e-03, rel=1e-3)
+
+
+def test_a_sum_that_fell_sets_no_limit():
+    assert quantile(Histogram((1.0, INF), (4, 4), -6), 0.5) == 0.5
+
+
 def test_empty_buckets_are_skipped():
     assert quantile(Histogram((1.0, 2.0, 3.0, INF), (0, 0, 2, 2), 5), 0.5) == 2.5
 

@@ -111,7 +111,7 @@ def test_after_an_outage_the_figures_come_back_without_a_jump():
     m.take_health(up("vllm", "a"))
     snapshot = m.measure(30, 30)
     assert tokens_per_second(snapshot) == pytest.approx(28 / 30)
-    assert value(snapshot, "pentameter_counter_resets_total", source="vllm") == 1
+    assert value(snapshot, "pentameter_source_resets_total", source="vllm") == 1
 
 
 def test_a_restart_with_higher_counters_is_still_a_restart():
@@ -155,7 +155,7 @@ def test_a_driver_reload_earns_no_energy():
         m.take_gpus(gpus(time, joules), "nvml")
         snapshot = m.measure(time, time)
     assert value(snapshot, "pentameter_gpu_energy_joules_total") == 200
-    assert value(snapshot, "pentameter_counter_resets_total", source="nvml") is None, "no health reported yet"
+    assert value(snapshot, "pentameter_source_resets_total", source="nvml") is None, "no health reported yet"
 
 
 def test_cost_goes_on_while_the_server_is_down():
@@ -218,6 +218,16 @@ def test_several_engines_share_one_energy_figure_with_an_empty_engine_label():
     snapshot = m.measure(10, 10)
     # 200 W over 2 x 50 tokens per second.
     assert value(snapshot, "pentameter_energy_per_token_joules", tokens="generated", engine="", model_name="m") == 2
+
+
+def test_a_gpu_that_is_silent_for_a_moment_loses_no_joules_of_the_server():
+    m = meter()
+    m.take_vllm(vllm(0))
+    for time, first, second in ((0, 0.0, 0.0), (1, 100.0, 100.0), (2, 200.0, None), (3, 300.0, 300.0)):
+        m.take_gpus(gpus(time, first, second), "nvml")
+        snapshot = m.measure(time, time)
+        assert value(snapshot, "pentameter_gpu_energy_joules_total", gpu="GPU-0") == first
+        assert value(snapshot, "pentameter_energy_joules_total") == (None if second is None else first + second)
 
 
 def test_the_hosts_busy_share_is_rolling():

@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import json
 import logging
+import math
+import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pentameter import __version__
@@ -16,14 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pentameter.daemon import Feed
+    from pentameter.meter import Meter
 
 log = logging.getLogger("pentameter")
-
-DEMO_SETTINGS: dict[str, Any] = {
-    # Invented for the demo and said so in its log: a price and a grid, so that every metric moves.
-    "economics": {"gpu_dollars_per_hour": 2.5},
-    "grid": {"region": "USA"},
-}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,14 +48,28 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--preset", default="h100-8b", help="what to simulate (default h100-8b)")
     once = commands.add_parser("once", parents=[common], help="print one snapshot and exit")
     once.add_argument("--format", choices=("text", "json"), default="text")
-    once.add_argument("--seconds", type=float, default=3.0, help="how long to measure (default 3)")
+    once.add_argument("--seconds", type=_duration, default=3.0, help="how long to measure (default 3)")
     check = commands.add_parser("check", parents=[common], help="look what is there and what is missing")
     check.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 
 
+def _duration(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        message = f"must be a number above 0, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit status: 0 fine, 1 found wanting, 2 wrong settings."""
+    """Run a command; return the exit status.
+
+    0 fine, 1 found wanting or cannot start, 2 wrong settings, 130 interrupted at the keyboard.
+    """
     options = _parser().parse_args(arguments)
     try:
         settings = _settings(options)
@@ -66,10 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             format="%(asctime)s %(levelname)s %(message)s",
             stream=sys.stderr,
         )
-        return int(_COMMANDS[options.command](options, settings))
-    except (ConfigError, ValueError) as error:
+        status = _COMMANDS[options.command](options, settings)
+        sys.stdout.flush()
+        return status
+    except ConfigError as error:
         sys.stderr.write(f"pentameter: {error}\n")
         return 2
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `| head` does; Python must not complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         sys.stderr.write(f"pentameter: cannot start: {error}\n")
         return 1
@@ -88,21 +106,44 @@ def _settings(options: argparse.Namespace) -> Settings:
     return load(options.config, overrides=overrides)
 
 
-def _serve(_options: argparse.Namespace, settings: Settings) -> int:
-    from pentameter.daemon import serve, settings_to_feeds, settings_to_meter
+def _plan(settings: Settings) -> tuple[Meter, list[Feed]]:
+    """Make what the settings describe; raises ``ConfigError`` for a GPU or a region that is in no table."""
+    from pentameter.daemon import settings_to_feeds, settings_to_meter
 
+    try:
+        return settings_to_meter(settings), settings_to_feeds(settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _require_servers(settings: Settings) -> None:
     if not settings.vllm.servers:
         message = "no vLLM server is configured: give --vllm-url http://127.0.0.1:8000, or try `pentameter demo`"
         raise ConfigError(message)
-    asyncio.run(serve(settings, settings_to_meter(settings), settings_to_feeds(settings)))
+
+
+def _run(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> int:
+    from pentameter.daemon import serve
+
+    try:
+        asyncio.run(serve(settings, meter, feeds))
+    except SystemExit:
+        # This is how uvicorn gives up an address, after it has said why.
+        sys.stderr.write(f"pentameter: cannot listen on {settings.listen}; choose another with --listen\n")
+        return 1
     return 0
+
+
+def _serve(_options: argparse.Namespace, settings: Settings) -> int:
+    _require_servers(settings)
+    return _run(settings, *_plan(settings))
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
     if settings.vllm.servers:
         # The same command line on a real server: nothing is simulated, nothing invented.
         return _serve(options, settings)
-    from pentameter.daemon import Feed, serve, settings_to_feeds, settings_to_meter
+    from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
     from pentameter.simulator.presets import PRESETS
     from pentameter.simulator.server import SimulatedVllm
 
@@ -111,26 +152,39 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
         raise ConfigError(message)
     with SimulatedVllm(PRESETS[options.preset]) as simulated:
         url = simulated.start()
-        overrides: dict[str, Any] = {
-            **DEMO_SETTINGS,
+        log.info("simulating %s at %s", options.preset, url)
+        overrides = {
+            **_examples(settings),
             "listen": settings.listen,
             "vllm": {"servers": [{"url": url, "name": "simulator"}]},
             "nvml": {"enabled": False},
         }
         demo = load(options.config, overrides=overrides)
-        log.info("simulating %s at %s; price and grid region are examples", options.preset, url)
-        feeds = [*settings_to_feeds(demo), Feed(simulated.gpus, demo.nvml.interval_seconds, 10.0)]
-        asyncio.run(serve(demo, settings_to_meter(demo), feeds))
-    return 0
+        meter, feeds = _plan(demo)
+        feeds.append(Feed(simulated.gpus, demo.nvml.interval_seconds, HUNG_AFTER_SECONDS))
+        return _run(demo, meter, feeds)
+
+
+def _examples(settings: Settings) -> dict[str, Any]:
+    """Return a price and a grid for the demo where none is set, so that every metric moves."""
+    examples: dict[str, Any] = {}
+    if settings.economics.gpu_dollars_per_hour is None:
+        examples["economics"] = {"gpu_dollars_per_hour": 2.5}
+    if settings.grid.region is None and settings.grid.grams_per_kwh is None:
+        examples["grid"] = {"region": "USA"}
+    if examples:
+        log.info("for the example only: %s", examples)
+    return examples
 
 
 def _once(options: argparse.Namespace, settings: Settings) -> int:
-    from pentameter.daemon import Daemon, settings_to_feeds, settings_to_meter
+    from pentameter.daemon import Daemon
     from pentameter.exposition import Exposition
     from pentameter.http import document
 
-    feeds = settings_to_feeds(settings)
-    daemon = Daemon(settings_to_meter(settings), feeds, settings.derive_interval_seconds)
+    _require_servers(settings)
+    meter, feeds = _plan(settings)
+    daemon = Daemon(meter, feeds, settings.derive_interval_seconds)
 
     async def measure() -> None:
         stop = asyncio.Event()
@@ -148,11 +202,9 @@ def _once(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(options: argparse.Namespace, settings: Settings) -> int:
-    from pentameter.daemon import settings_to_feeds, settings_to_meter
     from pentameter.doctor import examine
 
-    settings_to_meter(settings)  # refuses what serve would refuse
-    feeds = settings_to_feeds(settings)
+    _, feeds = _plan(settings)  # refuses what serve would refuse
     findings = list(examine(settings, feeds))
     _close(feeds)
     if options.format == "json":
@@ -167,8 +219,16 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _close(feeds: Sequence[Feed]) -> None:
-    for feed in feeds:
-        feed.source.close()
+    """Let the sources go, in a thread that may be left behind: a driver that hangs must not keep us from ending."""
+    from pentameter.daemon import CLOSE_SECONDS
+
+    def close() -> None:
+        for feed in feeds:
+            feed.source.close()
+
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
 
 
 _COMMANDS = {"serve": _serve, "demo": _demo, "once": _once, "check": _check}

@@ -6,36 +6,40 @@ default in force.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["DEFAULT_LISTEN", "ConfigError", "Server", "Settings", "load", "seconds_of", "split_listen"]
 
 DEFAULT_LISTEN = "0.0.0.0:10055"  # like every exporter: Prometheus scrapes from elsewhere
-ENVIRONMENT_PREFIX = "PENTAMETER_"
-
-# Kubernetes gives every pod NAME_PORT and NAME_SERVICE_* of each Service; one may be called pentameter.
-_SERVICE_LINK = re.compile(r"PENTAMETER(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP|SCTP).*)?)$")
-_DURATION = re.compile(r"(\d+)([smhd])")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]*):([0-9]{1,5})", re.ASCII)
+_HOST = re.compile(r"[\w.:%-]+")
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class ConfigError(Exception):
-    """The settings cannot be used; the message says which key and why."""
 
 
 class Section(BaseModel):
     """A part of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, data: Any) -> Any:  # noqa: ANN401 - raw input
+        """Let a YAML key without a value mean its default: people comment out what is below it."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
 
 
 def seconds_of(window: str) -> float:
@@ -52,8 +56,33 @@ def seconds_of(window: str) -> float:
 
 
 def _items(value: object) -> object:
-    """Let an environment variable hold a list: items separated by commas."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+    """Let one value, or values separated by commas, stand for a list; YAML reads an index as a number."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        value = [item.strip() for item in str(value).split(",") if item.strip()]
+    if isinstance(value, (list, tuple)):
+        return [str(item) if type(item) is int else item for item in value]
+    return value
+
+
+def _twin(values: Iterable[str]) -> str | None:
+    """Return a value that occurs more than once."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+def _server_name(url: str) -> str:
+    """Return host:port of a URL; raises ``ValueError`` for what cannot be scraped, and tells no password."""
+    if "@" in url or "?" in url or "#" in url:
+        message = "url must hold no user, password, query or fragment; a token goes into bearer_token_file"
+        raise ValueError(message)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        message = f"url must be http://HOST:PORT or https://HOST:PORT, got {url!r}"
+        raise ValueError(message)
+    return parts.netloc
 
 
 class Server(Section):
@@ -84,21 +113,48 @@ class Server(Section):
         if isinstance(data, str):
             data = {"url": data}
         if isinstance(data, dict) and isinstance(data.get("url"), str):
-            parts = urlsplit(data["url"])
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                message = f"url must begin with http:// or https:// and name a host, got {data['url']!r}"
-                raise ValueError(message)
-            data = {**data, "name": data.get("name") or parts.netloc.rpartition("@")[2]}
+            url = data["url"].strip()
+            address = _server_name(url)
+            data = {**data, "url": url, "name": data.get("name") or address}
         return data
+
+    @field_validator("bearer_token")
+    @classmethod
+    def _one_line(cls, token: str | None) -> str | None:
+        token = token and token.strip()  # a YAML block or a file pasted into it ends with a line break
+        if token and not (token.isascii() and token.isprintable()):
+            message = "must be one line of printable ASCII"  # else it would be quoted when the header is refused
+            raise ValueError(message)
+        return token
+
+    @model_validator(mode="after")
+    def _clear(self) -> Server:
+        if self.bearer_token and self.bearer_token_file:
+            message = "give bearer_token or bearer_token_file, not both"
+            raise ValueError(message)
+        twin = _twin(self.gpus)
+        if twin is not None:
+            message = f"gpus names {twin} twice"
+            raise ValueError(message)
+        return self
 
 
 class Vllm(Section):
     """The vLLM servers to measure and how to scrape them."""
 
-    servers: tuple[Server, ...] = Field((), description="The servers.")
+    servers: Annotated[tuple[Server, ...], BeforeValidator(_items)] = Field((), description="The servers.")
     interval_seconds: float = Field(1.0, ge=0.1, le=60, description="Time between two scrapes.")
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="Limit for one whole scrape.")
     max_page_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="A larger page is refused.")
+
+    @field_validator("servers")
+    @classmethod
+    def _distinct(cls, servers: tuple[Server, ...]) -> tuple[Server, ...]:
+        twin = _twin(server.name for server in servers)
+        if twin is not None:
+            message = f"two servers are called {twin!r}; give each its own name"
+            raise ValueError(message)
+        return servers
 
 
 class Nvml(Section):
@@ -145,34 +201,40 @@ class Settings(Section):
     grid: Grid = Grid()
     economics: Economics = Economics()
 
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, listen: str) -> str:
+        split_listen(listen)
+        return listen
+
+    @field_validator("windows")
+    @classmethod
+    def _lengths(cls, windows: tuple[str, ...]) -> tuple[str, ...]:
+        if _twin(str(seconds_of(window)) for window in windows) is not None:
+            message = f"two windows have the same length: {', '.join(windows)}"
+            raise ValueError(message)
+        return windows
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
-        split_listen(self.listen)
-        lengths = [seconds_of(window) for window in self.windows]
-        if len(set(lengths)) != len(lengths):
-            message = f"windows repeat a length: {', '.join(self.windows)}"
-            raise ValueError(message)
-        if self.vllm.interval_seconds > min(lengths) / 4:
-            message = (
-                f"vllm.interval_seconds {self.vllm.interval_seconds:g} is too long for the window "
-                f"{min(self.windows, key=seconds_of)}: at least four scrapes must fit into it"
-            )
-            raise ValueError(message)
-        names = [server.name for server in self.vllm.servers]
-        twins = sorted({name for name in names if names.count(name) > 1})
-        if twins:
-            message = f"vllm.servers: two servers are called {twins[0]!r}; give each its own name"
-            raise ValueError(message)
+        shortest = min(self.windows, key=seconds_of)
+        for name, section in (("vllm", self.vllm), ("nvml", self.nvml)):
+            if section.interval_seconds > seconds_of(shortest) / 4:
+                message = (
+                    f"{name}.interval_seconds {section.interval_seconds:g} is too long for the window {shortest}: "
+                    "at least four readings must fit into it"
+                )
+                raise ValueError(message)
         return self
 
 
 def split_listen(listen: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT, [IPv6]:PORT or :PORT; raises ``ValueError``."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65_535:
-        message = f"listen must be HOST:PORT, got {listen!r}"
+    match = _LISTEN.fullmatch(listen)
+    if match is None or int(match[2]) > 65_535:
+        message = f"must be HOST:PORT, [IPv6]:PORT or :PORT, got {listen!r}"
         raise ValueError(message)
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":PORT" means every address
+    return match[1].strip("[]") or "0.0.0.0", int(match[2])  # noqa: S104 - ":PORT" means every address
 
 
 def load(
@@ -182,79 +244,9 @@ def load(
 ) -> Settings:
     """Return the settings; raises ``ConfigError`` that says what to change."""
     environment = os.environ if environment is None else environment
-    file = file or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
-    tree = _merge(_from_file(file) if file else {}, _from_environment(environment))
-    tree = _merge(tree, overrides or {})
+    file = file or environment.get("PENTAMETER_CONFIG")
+    tree = merge(from_file(file) if file else {}, from_environment(environment, Settings))
     try:
-        return Settings.model_validate(tree)
+        return Settings.model_validate(merge(tree, overrides or {}))
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from error
-
-
-def _from_file(file: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"cannot read the configuration {file}: {error}"
-        raise ConfigError(message) from error
-    if tree is not None and not isinstance(tree, dict):
-        message = f"the configuration {file} must be a mapping of keys"
-        raise ConfigError(message)
-    return tree or {}
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """``PENTAMETER_VLLM__INTERVAL_SECONDS=2`` sets ``vllm.interval_seconds``; two underscores descend."""
-    tree: dict[str, Any] = {}
-    for variable, value in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or _SERVICE_LINK.fullmatch(variable):
-            continue
-        path = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if path == ["config"]:
-            continue
-        if path == ["vllm_url"]:
-            path, content = ["vllm", "servers"], _items(value)
-        else:
-            content = value
-        branch = tree
-        for key in path[:-1]:
-            branch = branch.setdefault(key, {})
-        branch[path[-1]] = content
-    return tree
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(problem["loc"][-1]), valid_keys(problem["loc"]), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"{place}: unknown key{hint}")
-        else:
-            lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": "))
-    return "\n".join(lines)
-
-
-def valid_keys(place: tuple[int | str, ...]) -> list[str]:
-    """Return the keys allowed beside the last part of a place in the tree."""
-    section: type[BaseModel] = Settings
-    for part in place[:-1]:
-        if isinstance(part, int):
-            continue
-        annotation = section.model_fields[part].annotation
-        inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
-        found = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        found = found or next((a for a in inner if issubclass(a, BaseModel)), None)
-        if found is None:
-            return []
-        section = found
-    return list(section.model_fields)
+        raise ConfigError("\n".join(explain(error, Settings))) from None

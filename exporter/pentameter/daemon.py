@@ -120,7 +120,10 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
         for server in vllm.servers
     ]
     if settings.nvml.enabled:
-        feeds.append(Feed(NvmlSource(), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
+        # Where every server names its GPUs, the others of the node are not our business, nor their loss our failure.
+        named = [server.gpus for server in vllm.servers]
+        wanted = tuple(dict.fromkeys(gpu for gpus in named for gpu in gpus)) if all(named) else ()
+        feeds.append(Feed(NvmlSource(wanted), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
     if settings.host.enabled:
         feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
     return feeds
@@ -134,6 +137,8 @@ class Daemon:
         self._feeds = tuple(feeds)
         self._derive_interval = derive_interval
         self._snapshot: Snapshot | None = None
+        self._deriving = SourceHealth("derive", up=True, reason="")
+        self._meter.take_health(self._deriving)
         self._answered = False
         self._build = BUILD_INFO(1, __version__, platform.python_version())
 
@@ -155,8 +160,22 @@ class Daemon:
                 task.cancel()
 
     def publish(self) -> Snapshot:
-        """Derive and publish the snapshot of now."""
-        snapshot = self._meter.measure(time.monotonic(), time.time())
+        """Derive and publish the snapshot of now.
+
+        A defect in a formula is shown as a source that is down: it must neither end the daemon nor leave
+        the last good figures standing.
+        """
+        monotonic, wall = time.monotonic(), time.time()
+        try:
+            snapshot = self._meter.measure(monotonic, wall)
+            now = replace(self._deriving, up=True, reason="", message="", last_success=wall)
+        except Exception as error:  # one snapshot's defect must not end the daemon
+            log.debug("deriving failed", exc_info=True)
+            now = _failed(self._deriving, SourceError("internal", repr(error)))
+            self._deriving = self._note(self._deriving, now)
+            snapshot = self._meter.report(monotonic, wall)
+        else:
+            self._deriving = self._note(self._deriving, now)
         self._snapshot = replace(snapshot, samples=(*snapshot.samples, self._build))
         return self._snapshot
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pentameter.snapshot import Snapshot
 
 
+MAX_FORMATS = 8
+"""Pages kept of one snapshot: a client names its format as it likes, and must not fill our memory with it."""
+
+
 def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     return kind(metric.name, metric.documentation, labels=metric.labels)
@@ -61,21 +65,29 @@ class Exposition:
         self._latest = latest
         self._registry = CollectorRegistry()
         self._registry.register(SnapshotCollector(latest))
-        # Of the exporter itself, as every exporter shows: pentameter_process_resident_memory_bytes and others.
+        # Of the exporter itself, as every exporter shows: process_resident_memory_bytes and others.
         self._own = CollectorRegistry()
-        ProcessCollector(namespace="pentameter", registry=self._own)
-        self._rendered: dict[object, bytes] = {}
+        ProcessCollector(registry=self._own)
+        self._rendered: dict[str, bytes] = {}
         self._rendered_sequence = -1
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the page and its content type for an Accept header."""
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = _negotiated(accept)
         snapshot = self._latest()
         sequence = snapshot.sequence if snapshot else -1
-        if sequence != self._rendered_sequence:
+        if sequence != self._rendered_sequence or len(self._rendered) >= MAX_FORMATS:
             self._rendered, self._rendered_sequence = {}, sequence
         body = self._rendered.get(content_type)
         if body is None:
             body = self._rendered[content_type] = encode(self._registry)
         own: bytes = encode(self._own)
         return body.removesuffix(b"# EOF\n") + own, content_type
+
+
+def _negotiated(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """Return encoder and content type for an Accept header; for a nonsensical version, the plain text format."""
+    try:
+        return choose_encoder(accept)
+    except TypeError:
+        return choose_encoder("")

@@ -21,7 +21,18 @@ SOURCE_UP = Metric(
     Dimension.HEALTH,
     "1 while the last read of the source succeeded, else 0 with the reason in the label: starting, unreachable, "
     "timeout, tls, credentials, http_status, not_http, not_metrics, no_vllm_metrics, truncated, too_large, malformed, "
-    "duplicate_series, invalid_value, mixed_backends, hung, internal, or a GPU library's state.",
+    "duplicate_series, invalid_value, mixed_backends, hung, internal, or a GPU library's state. The source "
+    "derive is the computation of the figures itself. Alert on max without (reason).",
+    "",
+    (*_SOURCE, "reason"),
+)
+SOURCE_ABSENT = Metric(
+    "pentameter_source_absent",
+    "gauge",
+    Unit.NONE,
+    Dimension.HEALTH,
+    "1 for a source that does not exist here, such as NVML on a machine without a GPU, with the reason in the label: a "
+    "normal state, so there is no pentameter_source_up of it.",
     "",
     (*_SOURCE, "reason"),
 )
@@ -62,7 +73,7 @@ DURATION = Metric(
     _SOURCE,
 )
 RESETS = Metric(
-    "pentameter_counter_resets_total",
+    "pentameter_source_resets_total",
     "counter",
     Unit.NONE,
     Dimension.HEALTH,
@@ -128,6 +139,7 @@ HOST_MEMORY = Metric(
 
 METRICS = (
     SOURCE_UP,
+    SOURCE_ABSENT,
     LAST_SUCCESS,
     FAILURES,
     READS,
@@ -145,6 +157,9 @@ def source_samples(sources: Iterable[SourceHealth], resets: Mapping[tuple[str, s
     """Yield the health of every source, in trouble or not."""
     for health in sources:
         place = (health.source, health.server)
+        if health.absent:
+            yield SOURCE_ABSENT(1, *place, health.reason)
+            continue
         yield SOURCE_UP(1.0 if health.up else 0.0, *place, health.reason)
         yield FAILURES(health.failures, *place)
         yield READS(health.failures + health.successes, *place)
@@ -159,7 +174,6 @@ def samples(world: World) -> Iterator[Sample]:
     """Yield who is measured, and the host's state."""
     for engine in world.engines:
         config = engine.reading.cache_config
-        flops = engine.reading.counters.get("flops_per_gpu")
         yield ENGINE_INFO(
             1,
             *engine.labels,
@@ -167,7 +181,7 @@ def samples(world: World) -> Iterator[Sample]:
             config.get("block_size", ""),
             config.get("cache_dtype", ""),
             engine.spec.gpu if engine.spec else "",
-            "" if flops is None else str(flops > 0).lower(),
+            _counts_flops(engine.reading.counters),
         )
     for gpu in world.gpus:
         reading = gpu.reading
@@ -188,3 +202,13 @@ def samples(world: World) -> Iterator[Sample]:
             busy = interval.delta("cpu_busy_seconds")
             if busy is not None:
                 yield HOST_CPU(min(1.0, busy / interval.seconds / world.host.cpu_count), window)
+
+
+def _counts_flops(counters: Mapping[str, float]) -> str:
+    """Say whether vLLM counts FLOPs: true, false, or nothing while no token can have shown it."""
+    flops = counters.get("flops_per_gpu")
+    if flops is None:
+        return ""
+    if flops > 0:
+        return "true"
+    return "false" if counters.get("prompt_tokens", 0.0) > 0 else ""

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from pentameter.snapshot import Snapshot, SourceHealth
 
-STALLED_SECONDS = 30.0
-"""No new snapshot for so long means that the daemon itself is stuck."""
+STALLED_SECONDS = 180.0
+"""No new snapshot for so long, three times the longest interval that can be set, means that the daemon is stuck."""
+
+_READ = ["GET", "HEAD"]
+"""What Go's exporters answer as well: load balancers and link checkers ask with HEAD."""
 
 
 def document(snapshot: Snapshot) -> dict[str, Any]:
@@ -60,31 +63,31 @@ def create_app(latest: Callable[[], Snapshot | None], answered: Callable[[], boo
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
     exposition = Exposition(latest)
 
-    @app.get("/metrics")
+    @app.api_route("/metrics", methods=_READ)
     async def metrics(request: Request) -> Response:
         body, content_type = exposition.render(request.headers.get("accept", ""))
         return Response(body, media_type=None, headers={"Content-Type": content_type})
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=_READ)
     async def healthz() -> Response:
         snapshot = latest()
-        if snapshot is not None and time.time() - snapshot.wall > STALLED_SECONDS:
+        if snapshot is not None and time.monotonic() - snapshot.monotonic > STALLED_SECONDS:
             return Response("no snapshot for too long\n", 503, media_type="text/plain")
         return Response("ok\n", media_type="text/plain")
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=_READ)
     async def readyz() -> JSONResponse:
         snapshot = latest()
         ready = snapshot is not None and answered()
         sources = [_source(health) for health in snapshot.sources] if snapshot else []
         return JSONResponse({"ready": ready, "sources": sources}, 200 if ready else 503)
 
-    @app.get("/api/v1/snapshot")
+    @app.api_route("/api/v1/snapshot", methods=_READ)
     async def snapshot_document() -> JSONResponse:
         snapshot = latest()
         return JSONResponse(document(snapshot)) if snapshot else JSONResponse({"error": "starting"}, 503)
 
-    @app.get("/")
+    @app.api_route("/", methods=_READ)
     async def index() -> HTMLResponse:
         return HTMLResponse(_page(latest()))
 

@@ -6,7 +6,7 @@ waits, reads a clock or does I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pentameter import catalogue
@@ -149,16 +149,22 @@ class Meter:
         """Make the snapshot of this moment; the counters grow by what came in since the last."""
         world = self._world(monotonic)
         self._measured_at = monotonic
-        samples = [*catalogue.samples(world), *source_samples(self.health(), self._resets)]
+        samples = list(catalogue.samples(world))
         for increment in catalogue.increments(world):
             total = self._counters.get(increment.key, 0.0) + increment.value
             self._counters[increment.key] = total
             samples.append(Sample(increment.metric, total, increment.labels))
+        return self.report(monotonic, wall, samples)
+
+    def report(self, monotonic: float, wall: float, samples: Sequence[Sample] = ()) -> Snapshot:
+        """Make a snapshot of these samples and of the sources' health."""
         self._sequence += 1
-        return Snapshot(tuple(samples), self.health(), wall, self._sequence)
+        health = self.health()
+        return Snapshot((*samples, *source_samples(health, self._resets)), health, wall, monotonic, self._sequence)
 
     def _world(self, monotonic: float) -> World:
         gpus = tuple(self._gpu(gpu) for gpu in self._gpus.gpus) if self._gpus else ()
+        gpus = self._with_server_ticks(gpus)
         engines: list[Engine] = []
         deployments = []
         for state in self._servers.values():
@@ -186,6 +192,16 @@ class Meter:
         owners = [s.plan.server for s in self._servers.values() if self._uses(s.plan, gpu)]
         owner = owners[0] if len(owners) == 1 else ""
         return Gpu(gpu, self._rolled(self._gpu_tracks[gpu.uuid]), self._find_spec(gpu.name), owner)
+
+    def _with_server_ticks(self, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+        """Drain the GPUs of a server only together: a sum over some of them would lose the others' joules."""
+        incomplete = {gpu.server for gpu in gpus if gpu.reading.energy_joules is None}
+        return tuple(
+            gpu
+            if gpu.server in incomplete
+            else replace(gpu, server_tick=self._gpu_tracks[gpu.reading.uuid].drain("server"))
+            for gpu in gpus
+        )
 
     def _uses(self, plan: ServerPlan, gpu: GpuReading) -> bool:
         if plan.gpus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 
 class Dimension(Enum):
@@ -51,7 +52,7 @@ class Metric:
     """One metric: its public name, what it means and how it is computed."""
 
     name: str
-    kind: str
+    kind: Literal["counter", "gauge"]
     unit: Unit
     dimension: Dimension
     help: str

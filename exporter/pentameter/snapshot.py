@@ -36,4 +36,5 @@ class Snapshot:
     samples: tuple[Sample, ...]
     sources: tuple[SourceHealth, ...]
     wall: float
+    monotonic: float
     sequence: int = 0

@@ -109,7 +109,8 @@ class Track:
         self._raw: array[float] = array("d")
         self._totals: array[float] = array("d")
         self._rings: dict[str, deque[tuple[float, array[float]]]] = {w.label: deque() for w in self._windows}
-        self._drained: tuple[float, array[float]] | None = None
+        self._drained: dict[str, tuple[float, array[float]]] = {}
+        self._baseline: tuple[float, array[float]] | None = None
         self._time: float | None = None
         self._bounds: dict[str, tuple[float, ...]] = {}
         self._keys: tuple[str, ...] = ()
@@ -146,8 +147,8 @@ class Track:
         self._keys = tuple(counters)
         for window in self._windows:
             self._remember(window, time)
-        if self._drained is None:
-            self._drained = (time, self._totals[:])
+        if self._baseline is None:
+            self._baseline = (time, self._totals[:])
         return resets
 
     def interval(self, window: Window) -> Interval | None:
@@ -161,12 +162,16 @@ class Track:
                 return self._between(time, totals)
         return None
 
-    def drain(self) -> Interval | None:
-        """Return what accumulated since the last call, or None when there is nothing new."""
-        if self._time is None or self._drained is None or self._drained[0] >= self._time:
+    def drain(self, drain: str = "own") -> Interval | None:
+        """Return what accumulated since the last call for the same drain, or None when there is nothing new.
+
+        Each drain sees everything once: what one leaves alone for a while reaches it later, whole.
+        """
+        past = self._drained.get(drain, self._baseline)
+        if self._time is None or past is None or past[0] >= self._time:
             return None
-        interval = self._between(*self._drained)
-        self._drained = (self._time, self._totals[:])
+        interval = self._between(*past)
+        self._drained[drain] = (self._time, self._totals[:])
         return interval
 
     def _collect(self, counters: Mapping[str, float], histograms: Mapping[str, Histogram]) -> array[float]:

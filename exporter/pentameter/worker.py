@@ -41,9 +41,12 @@ class Worker:
                 future.set_result(result)  # type: ignore[arg-type]  # no error, so there is a result
 
         def run() -> None:
-            result, error = None, None
+            result: ResultT | None = None
+            error: Exception | None = None
             try:
                 result = call()
+            except StopIteration as caught:  # which no future takes: it would never be done
+                error = RuntimeError(f"the call ended with {caught!r}")
             except Exception as caught:  # noqa: BLE001 - handed to whoever awaits the future
                 error = caught
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more

@@ -69,6 +69,8 @@ class Gpu:
     spec: GpuSpec | None = None
     server: str = ""
     """The server that it is counted to; empty when none or unknown."""
+    server_tick: Interval | None = None
+    """Since the last snapshot in which the server's whole energy was known: what the server's counters grow by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from e2e.rig.install import CHECKOUT, VLLM_VERSION, cache_folder
 from e2e.rig.load import Load, Plan
-from e2e.rig.vllm import VllmServer
+from e2e.rig.vllm import API_SERVER, VllmServer
 
 FOLDER = CHECKOUT / "tests" / "captures"
 LOAD = Plan(requests=60, seconds=60.0, rate=8.0)
@@ -61,8 +61,8 @@ def capture(name: str) -> Path:
         AssertionError: an answer failed, or the page would tell about this machine.
     """
     how = SERVERS[name]
-    launcher = {"launcher": ("-c", COMMAND_LINE, "serve")} if how.serve else {}
-    server = VllmServer(args=how.args, env=how.env, mfu=how.mfu, **launcher)
+    launcher = ("-c", COMMAND_LINE, "serve") if how.serve else API_SERVER
+    server = VllmServer(args=how.args, env=how.env, mfu=how.mfu, launcher=launcher)
     try:
         server.start()
         totals = Load(server.url, server.model_name, LOAD).run()
@@ -70,7 +70,7 @@ def capture(name: str) -> Path:
         page = server.metrics()
     finally:
         server.stop()
-    for telltale in (str(cache_folder()), str(CHECKOUT), str(Path.home()), socket.gethostname(), str(server.port)):
+    for telltale in (str(cache_folder()), str(CHECKOUT), str(Path.home()), socket.gethostname(), f":{server.port}"):
         assert telltale not in page, f"the page holds {telltale}"
     file = FOLDER / f"vllm-{VLLM_VERSION}-{name}.txt"
     file.write_text(page)

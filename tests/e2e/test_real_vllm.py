@@ -83,7 +83,7 @@ def test_promtool_has_nothing_to_say_about_the_page(loaded):
     assert promtool_check_metrics(loaded.exporter_after) == (0, "")
 
 
-def test_promtool_would_have_something_to_say_about_a_bad_page():
+def test_promtool_would_have_something_to_say_about_a_bad_page(rig):
     status, output = promtool_check_metrics("# HELP no_total A counter.\n# TYPE no_total counter\nother 1\n")
     assert (status, "no help text" in output) == (3, True)
 

@@ -40,7 +40,8 @@ MFU = Metric(
     Unit.RATIO,
     Dimension.COMPUTATION,
     "Model FLOPs utilisation: share of the GPU's dense FP16/BF16 peak, rolling over the window in the label. "
-    "basis=vllm: from vLLM's own estimate. Absent when vLLM does not count FLOPs or the GPU is not in the table.",
+    "basis=vllm: from vLLM's own estimate. Work in FP8 or FP4 is held against the same peak. Absent when vLLM does "
+    "not count FLOPs or the GPU's peak is unknown.",
     "FLOPs per GPU / seconds covered / peak FLOP/s",
     (*ENGINE, "window", "phase", "basis"),
 )
@@ -64,6 +65,17 @@ def counts_flops(engine: Engine) -> bool:
     return engine.reading.counters.get("flops_per_gpu", 0.0) > 0
 
 
+def grown(engine: Engine, key: str) -> float | None:
+    """Return what a counter of an engine grew by since the last snapshot; None where vLLM does not publish it.
+
+    Without a new page since then it is 0: a counter must not leave our page because nothing was read.
+    """
+    tick = engine.rolled.tick
+    if tick is None:
+        return 0.0 if key in engine.reading.counters else None
+    return tick.delta(key)
+
+
 def samples(world: World) -> Iterator[Sample]:
     """Yield this dimension's samples; what cannot be known is not yielded."""
     for engine in world.engines:
@@ -75,8 +87,7 @@ def samples(world: World) -> Iterator[Sample]:
 def increments(world: World) -> Iterator[Sample]:
     """Yield what this dimension's counters grow by."""
     for engine in world.engines:
-        tick = engine.rolled.tick
-        flops = tick.delta("flops_per_gpu") if tick else None
+        flops = grown(engine, "flops_per_gpu")
         if flops is not None and counts_flops(engine):
             yield MODEL_FLOPS(flops, *engine.labels, "all", "vllm")
 

@@ -51,8 +51,8 @@ COST_PER_MILLION = Metric(
     Unit.DOLLARS,
     Dimension.ECONOMICS,
     "Cost of a million tokens at the throughput of the window in the label, idle time included. tokens=blended, "
-    "method=all_tokens: spread over prompt and output tokens; tokens=output, method=output_only: all charged to "
-    "the output. Absent while no token is produced.",
+    "method=all_tokens: spread over output and prompt tokens, cached ones included; tokens=output, "
+    "method=output_only: all charged to the output. Absent while no token is produced.",
     "cost per hour / tokens per hour x 1,000,000",
     (*ENGINE, "window", "tokens", "method"),
 )
@@ -89,9 +89,8 @@ def samples(world: World) -> Iterator[Sample]:
 
 def increments(world: World) -> Iterator[Sample]:
     """Yield what this dimension's counters grow by."""
-    if world.elapsed_seconds is None:
-        return
+    elapsed = world.elapsed_seconds or 0.0
     for deployment in world.deployments:
         hourly = cost_per_hour(deployment)
         if hourly is not None:
-            yield COST(hourly * world.elapsed_seconds / SECONDS_PER_HOUR, *deployment.labels, "gpu")
+            yield COST(hourly * elapsed / SECONDS_PER_HOUR, *deployment.labels, "gpu")

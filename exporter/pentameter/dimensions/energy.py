@@ -47,8 +47,8 @@ ENERGY_PER_TOKEN = Metric(
     "gauge",
     Unit.JOULES,
     Dimension.ENERGY,
-    "Energy per token, rolling over the window in the label. tokens=generated: output only; all: prompt and output. "
-    "scope=gpu: without host and facility. Absent while no token is produced.",
+    "Energy per token, rolling over the window in the label. tokens=generated: output only; all: prompts, "
+    "their cached part included, and output. scope=gpu: without host and facility. Absent while no token is produced.",
     "mean power over the window / tokens per second",
     (*ENGINE, "window", "tokens", "scope"),
 )
@@ -110,13 +110,16 @@ METRICS = (
 
 
 def gpu_joules(gpus: tuple[Gpu, ...]) -> float | None:
-    """Return the energy of all GPUs since the last snapshot; None when there is none or one is unknown."""
+    """Return the energy of a server's GPUs since it was last known; None when there is none or one is unknown.
+
+    Without a new reading since then it is 0: a counter must not leave our page because nothing was read.
+    """
     total = 0.0
     for gpu in gpus:
-        joules = gpu.rolled.tick.delta("energy_joules") if gpu.rolled.tick else None
-        if joules is None:
+        if gpu.reading.energy_joules is None:
             return None
-        total += joules
+        if gpu.server_tick is not None:
+            total += gpu.server_tick.deltas.get("energy_joules", 0.0)
     return total if gpus else None
 
 
@@ -140,9 +143,9 @@ def increments(world: World) -> Iterator[Sample]:
         if joules is not None:
             yield ENERGY(joules, *deployment.labels, "gpu", "measured")
     for gpu in world.gpus:
-        joules = gpu_joules((gpu,))
-        if joules is not None:
-            yield GPU_ENERGY(joules, gpu.reading.uuid)
+        if gpu.reading.energy_joules is not None:
+            tick = gpu.rolled.tick
+            yield GPU_ENERGY(tick.deltas.get("energy_joules", 0.0) if tick else 0.0, gpu.reading.uuid)
 
 
 def _per_token(deployment: Deployment, window: str) -> Iterator[Sample]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.computation import counts_flops, utilization
+from pentameter.dimensions.computation import counts_flops, grown, utilization
 from pentameter.metric import Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MBU = Metric(
     Unit.RATIO,
     Dimension.MEMORY,
     "Memory bandwidth utilisation: share of the GPU's peak bandwidth, rolling over the window in the label. "
-    "basis=vllm: from vLLM's own estimate of bytes. Absent when vLLM does not count or the GPU is not in the table.",
+    "basis=vllm: from vLLM's own estimate of bytes. Absent when vLLM does not count or the GPU's peak is unknown.",
     "(bytes read + bytes written) per GPU / seconds covered / peak bytes per second",
     (*ENGINE, "window", "phase", "basis"),
 )
@@ -49,7 +49,8 @@ KV_CAPACITY = Metric(
     "gauge",
     Unit.TOKENS,
     Dimension.MEMORY,
-    "Tokens that the KV cache holds when full.",
+    "Tokens that the KV cache holds when full. Before vLLM 0.24 it may be wrong for models with several kinds of "
+    "attention.",
     "cache_config_info: kv_cache_size_tokens, before vLLM 0.24 num_gpu_blocks x block_size",
     ENGINE,
 )
@@ -58,8 +59,9 @@ PREFIX_HITS = Metric(
     "gauge",
     Unit.RATIO,
     Dimension.MEMORY,
-    "Share of the prompt tokens looked up in the prefix cache that were found, rolling over the window in the label.",
-    "increase of hit tokens / increase of queried tokens",
+    "Share of the prompt tokens (of blocks in vLLM 0.8.5) looked up in the prefix cache that were found, rolling over "
+    "the window in the label.",
+    "increase of hits / increase of queries",
     (*ENGINE, "window"),
 )
 PREEMPTIONS = Metric(
@@ -117,6 +119,19 @@ def kv_capacity_tokens(cache_config: Mapping[str, str]) -> float | None:
     return blocks * size if blocks is not None and size is not None else None
 
 
+def prefix_hit_ratio(interval: Interval) -> float | None:
+    """Return hits / queries of the prefix cache, or None when nothing was looked up.
+
+    The series' name before 0.9.2 counted blocks in some releases, which makes no difference to a ratio.
+    """
+    for prefix in ("", "gpu_"):
+        queries = interval.delta(f"{prefix}prefix_cache_queries")
+        hits = interval.delta(f"{prefix}prefix_cache_hits")
+        if queries is not None and hits is not None:
+            return hits / queries if queries > 0 else None
+    return None
+
+
 def samples(world: World) -> Iterator[Sample]:
     """Yield this dimension's samples; what cannot be known is not yielded."""
     for engine in world.engines:
@@ -138,10 +153,7 @@ def samples(world: World) -> Iterator[Sample]:
 def increments(world: World) -> Iterator[Sample]:
     """Yield what this dimension's counters grow by."""
     for engine in world.engines:
-        tick = engine.rolled.tick
-        if tick is None:
-            continue
-        preempted, read = tick.delta("preemptions"), tick.delta("read_bytes_per_gpu")
+        preempted, read = grown(engine, "preemptions"), grown(engine, "read_bytes_per_gpu")
         if preempted is not None:
             yield PREEMPTIONS(preempted, *engine.labels)
         if read is not None and counts_flops(engine):
@@ -153,9 +165,9 @@ def _window(engine: Engine, window: str, interval: Interval) -> Iterator[Sample]
     if engine.spec is not None and read is not None and written is not None and counts_flops(engine):
         mbu = utilization(read + written, interval.seconds, engine.spec.memory_bandwidth)
         yield MBU(mbu, *engine.labels, window, "all", "vllm")
-    queried, hits = interval.delta("prefix_cache_queries"), interval.delta("prefix_cache_hits")
-    if queried and hits is not None:
-        yield PREFIX_HITS(hits / queried, *engine.labels, window)
+    ratio = prefix_hit_ratio(interval)
+    if ratio is not None:
+        yield PREFIX_HITS(ratio, *engine.labels, window)
 
 
 def _number(text: str | None) -> float | None:

@@ -66,7 +66,7 @@ REQUESTS_PER_SECOND = Metric(
     Unit.REQUESTS_PER_SECOND,
     Dimension.TIME,
     "Rate of finished requests, whatever the finish reason, rolling over the window in the label. Requests "
-    "that a client aborts never reach vLLM's counter.",
+    "that a client aborts reach vLLM's counter with its Rust front end only.",
     "increase of request_success_total over all finished_reason / seconds covered",
     (*ENGINE, "window"),
 )

@@ -31,11 +31,11 @@ COUNTERS: tuple[Concept, ...] = (
     Concept("generation_tokens", ("vllm:generation_tokens_total",)),
     Concept("prompt_tokens_by_source", ("vllm:prompt_tokens_by_source_total",), "source", "0.16"),
     Concept("prompt_tokens_cached", ("vllm:prompt_tokens_cached_total",), since="0.16"),
-    Concept(
-        "prefix_cache_queries",
-        ("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),
-    ),
-    Concept("prefix_cache_hits", ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")),
+    Concept("prefix_cache_queries", ("vllm:prefix_cache_queries_total",), since="0.9.2"),
+    Concept("prefix_cache_hits", ("vllm:prefix_cache_hits_total",), since="0.9.2"),
+    # The older name counted blocks at first and tokens later: good for a ratio, not for a number of tokens.
+    Concept("gpu_prefix_cache_queries", ("vllm:gpu_prefix_cache_queries_total",)),
+    Concept("gpu_prefix_cache_hits", ("vllm:gpu_prefix_cache_hits_total",)),
     Concept("external_prefix_cache_queries", ("vllm:external_prefix_cache_queries_total",), since="0.11.1"),
     Concept("external_prefix_cache_hits", ("vllm:external_prefix_cache_hits_total",), since="0.11.1"),
     Concept("preemptions", ("vllm:num_preemptions_total",)),

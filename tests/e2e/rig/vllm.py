@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS = 180.0
+API_SERVER = ("-m", "vllm.entrypoints.openai.api_server")
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -46,7 +47,7 @@ class VllmServer:
         env: Mapping[str, str] | None = None,
         *,
         mfu: bool = True,
-        launcher: Sequence[str] = ("-m", "vllm.entrypoints.openai.api_server"),
+        launcher: Sequence[str] = API_SERVER,
     ) -> None:
         self.port = port if port is not None else free_port()
         self.url = f"http://127.0.0.1:{self.port}"

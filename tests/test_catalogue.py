@@ -1,0 +1,197 @@
+"""The catalogue: the public names, and the manners that every one of them keeps."""
+
+import re
+
+import pytest
+
+from builders import A100, POLAND, deployment, engine, gpu, world
+from pentameter import catalogue
+from pentameter.catalogue import CATALOGUE
+from pentameter.metric import Dimension, Unit
+
+ENGINE = ("server", "model_name", "engine")
+LATENCY = (*ENGINE, "window", "stat", "basis")
+SOURCE = ("source", "server")
+
+# The contract with dashboards and alerts: a change here breaks somebody.
+CONTRACT = {
+    "model_flops_total": (*ENGINE, "phase", "basis"),
+    "mfu_ratio": (*ENGINE, "window", "phase", "basis"),
+    "arithmetic_intensity_flops_per_byte": (*ENGINE, "window", "phase"),
+    "ttft_seconds": LATENCY,
+    "tpot_seconds": LATENCY,
+    "inter_token_latency_seconds": LATENCY,
+    "e2e_latency_seconds": LATENCY,
+    "queue_time_seconds": LATENCY,
+    "prefill_time_seconds": LATENCY,
+    "decode_time_seconds": LATENCY,
+    "tokens_per_second": (*ENGINE, "window", "phase"),
+    "requests_per_second": (*ENGINE, "window"),
+    "requests_running": ENGINE,
+    "requests_waiting": ENGINE,
+    "window_coverage_seconds": (*ENGINE, "window"),
+    "mbu_ratio": (*ENGINE, "window", "phase", "basis"),
+    "memory_read_bytes_total": (*ENGINE, "phase", "basis", "what"),
+    "kv_cache_usage_ratio": ENGINE,
+    "kv_cache_capacity_tokens": ENGINE,
+    "prefix_cache_hit_ratio": (*ENGINE, "window"),
+    "preemptions_total": ENGINE,
+    "gpu_memory_used_bytes": ("gpu",),
+    "gpu_memory_total_bytes": ("gpu",),
+    "energy_joules_total": (*ENGINE, "component", "basis"),
+    "power_watts": (*ENGINE, "component"),
+    "energy_per_token_joules": (*ENGINE, "window", "tokens", "scope"),
+    "gpu_energy_joules_total": ("gpu",),
+    "gpu_power_watts": ("gpu",),
+    "gpu_power_limit_watts": ("gpu",),
+    "gpu_utilization_ratio": ("gpu",),
+    "gpu_temperature_celsius": ("gpu",),
+    "grid_intensity_grams_per_kwh": ("region", "source", "factor_type"),
+    "carbon_grams_total": (*ENGINE, "kind", "region"),
+    "carbon_per_token_grams": (*ENGINE, "window", "kind", "region"),
+    "cost_dollars_total": (*ENGINE, "component"),
+    "cost_per_hour_dollars": (*ENGINE, "component"),
+    "cost_per_million_tokens_dollars": (*ENGINE, "window", "tokens", "method"),
+    "source_up": (*SOURCE, "reason"),
+    "source_absent": (*SOURCE, "reason"),
+    "source_last_success_timestamp_seconds": SOURCE,
+    "source_failures_total": SOURCE,
+    "source_reads_total": SOURCE,
+    "source_read_duration_seconds": SOURCE,
+    "source_resets_total": SOURCE,
+    "build_info": ("version", "python_version"),
+    "engine_info": (*ENGINE, "vllm_version", "block_size", "cache_dtype", "gpu_type", "counts_flops"),
+    "gpu_info": (
+        "gpu",
+        "index",
+        "name",
+        "gpu_type",
+        "driver_version",
+        "compute_capability",
+        "source",
+        "server",
+    ),
+    "host_cpu_utilization_ratio": ("window",),
+    "host_memory_used_bytes": (),
+}
+
+every = pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+
+
+def test_the_public_names_and_their_labels_are_the_contract():
+    assert {m.name: m.labels for m in CATALOGUE} == {f"pentameter_{name}": labels for name, labels in CONTRACT.items()}
+
+
+def test_no_name_is_used_twice():
+    assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_every_dimension_has_metrics():
+    assert {metric.dimension for metric in CATALOGUE} == set(Dimension)
+
+
+@every
+def test_a_name_is_in_snake_case_behind_the_prefix_and_without_a_colon(metric):
+    assert re.fullmatch(r"pentameter(_[a-z][a-z0-9]*)+", metric.name)
+
+
+@every
+def test_counters_and_only_counters_end_in_total(metric):
+    assert metric.kind in ("counter", "gauge")
+    assert metric.name.endswith("_total") == (metric.kind == "counter")
+
+
+@every
+def test_a_name_ends_with_its_unit(metric):
+    stem = metric.name.removesuffix("_total")
+    if metric.unit is Unit.NONE:
+        units = "|".join(unit.value for unit in Unit if unit is not Unit.NONE)
+        assert not re.search(rf"_({units})$", stem)
+    else:
+        assert stem.endswith(f"_{metric.unit.value}")
+
+
+@every
+def test_no_suffix_pretends_to_be_part_of_a_histogram_or_summary(metric):
+    assert not re.search(r"_(bucket|count|sum|created)$", metric.name)
+
+
+@every
+def test_no_label_collides_with_what_prometheus_or_a_histogram_adds(metric):
+    assert not {"le", "quantile", "job", "instance"} & set(metric.labels)
+    assert len(set(metric.labels)) == len(metric.labels)
+    assert all(re.fullmatch(r"[a-z][a-z_]*", label) for label in metric.labels)
+
+
+@every
+def test_the_help_is_sentences(metric):
+    assert re.match(r"[A-Z0-9]", metric.help)
+    assert metric.help.endswith(".")
+    assert "  " not in metric.documentation
+    assert "\n" not in metric.documentation
+
+
+@every
+def test_the_help_of_a_rolling_figure_says_so(metric):
+    if "window" in metric.labels:
+        assert "window" in metric.help
+        assert metric.kind == "gauge", "a counter has no window"
+
+
+@every
+def test_a_figure_of_a_dimension_tells_its_formula(metric):
+    if metric.dimension is not Dimension.HEALTH:
+        assert metric.formula
+    assert not metric.formula.endswith(".")
+
+
+@every
+def test_an_estimate_names_its_basis(metric):
+    if "basis" in metric.labels:
+        assert "basis=" in metric.help
+
+
+def full_world():
+    """Return a world in which every dimension has something to say."""
+    deltas = dict.fromkeys(
+        (
+            "flops_per_gpu",
+            "read_bytes_per_gpu",
+            "write_bytes_per_gpu",
+            "generation_tokens",
+            "prompt_tokens",
+            "preemptions",
+        ),
+        10.0,
+    )
+    one = engine(deltas, tick=deltas, spec=A100)
+    return world(deployment(one, gpus=[gpu(10.0, tick=1.0)], gpu_count=1, price=1.0), grid=POLAND, elapsed_seconds=1.0)
+
+
+def test_gauges_come_as_samples_and_counters_as_increments():
+    assert {sample.metric.kind for sample in catalogue.samples(full_world())} == {"gauge"}
+    assert {sample.metric.kind for sample in catalogue.increments(full_world())} == {"counter"}
+
+
+def test_every_dimension_is_asked():
+    samples, increments = catalogue.samples(full_world()), catalogue.increments(full_world())
+    assert {sample.metric.dimension for sample in samples} == set(Dimension)
+    assert {sample.metric.name for sample in increments} == {
+        "pentameter_model_flops_total",
+        "pentameter_memory_read_bytes_total",
+        "pentameter_preemptions_total",
+        "pentameter_energy_joules_total",
+        "pentameter_gpu_energy_joules_total",
+        "pentameter_carbon_grams_total",
+        "pentameter_cost_dollars_total",
+    }
+
+
+def test_no_series_is_made_twice():
+    keys = [sample.key for part in (catalogue.samples, catalogue.increments) for sample in part(full_world())]
+    assert len(set(keys)) == len(keys)
+
+
+def test_only_what_is_in_the_catalogue_is_made():
+    made = {sample.metric for part in (catalogue.samples, catalogue.increments) for sample in part(full_world())}
+    assert made <= set(CATALOGUE)

@@ -1,0 +1,209 @@
+"""The commands as processes: the demo moves, a taken port is said clearly, and SIGTERM ends everything soon."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fakes.http_server import ScriptedServer, page
+from fakes.nvml_fake import FakeNvml
+from pentameter.catalogue import CATALOGUE
+from pentameter.metric import Dimension
+
+NOWHERE = "http://127.0.0.1:9"
+PAGE = Path(__file__).parent / "captures" / "vllm-0.32.0-mfu.txt"
+
+START_SECONDS = 30.0
+MOVE_SECONDS = 30.0
+"""Bounds, not expectations: a busy machine may take long, a test must not take for ever."""
+END_SECONDS = 8.0
+
+IMPOSSIBLE = {"pentameter_source_absent"}  # in the demo everything is there
+CONSTANT = {
+    "pentameter_kv_cache_capacity_tokens",  # fixed when vLLM starts, like the next two
+    "pentameter_gpu_memory_used_bytes",
+    "pentameter_gpu_memory_total_bytes",
+    "pentameter_gpu_power_limit_watts",
+    "pentameter_grid_intensity_grams_per_kwh",
+    "pentameter_cost_per_hour_dollars",
+    "pentameter_preemptions_total",  # moves in the overload of the simulated day
+}
+
+# The fake's own variable would be an unknown setting: only the C library may see it.
+WITH_FAKE_NVML = """
+import ctypes, sys
+from pentameter.cli import main
+for pair in sys.argv[1].split(","):
+    ctypes.CDLL(None).setenv(*(part.encode() for part in pair.split("=", 1)), 1)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+class Running:
+    """A command that serves; the port is read from its log."""
+
+    def __init__(self, process):
+        self.process = process
+        self.log = []
+        for line in process.stderr:
+            self.log.append(line)
+            if found := re.search(r"listening on (\S+)$", line):
+                self.url = f"http://{found[1]}"
+                until(self.answers, START_SECONDS)
+                return
+        pytest.fail(f"it ended before it listened: {''.join(self.log)}")
+
+    def answers(self):
+        try:
+            return self.page()
+        except OSError:
+            return None
+
+    def page(self):
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+
+    def samples(self):
+        """Return (family, sample name, labels) -> value."""
+        return {
+            (family.name, sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(self.page())
+            for sample in family.samples
+        }
+
+    def end(self):
+        """Send SIGTERM; return the exit status, and fail when there is none soon."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(END_SECONDS)
+        self.log += self.process.stderr.readlines()
+        return status
+
+
+@contextlib.contextmanager
+def running(*arguments, nvml=None):
+    command = [sys.executable, "-m", "pentameter"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PENTAMETER_")}
+    if nvml is not None:
+        told = nvml.environment()
+        environment["LD_LIBRARY_PATH"] = told.pop("LD_LIBRARY_PATH")
+        command = [sys.executable, "-c", WITH_FAKE_NVML, ",".join("=".join(pair) for pair in told.items())]
+    else:
+        environment["PENTAMETER_NVML__ENABLED"] = "false"
+    command += [*arguments, "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    with process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+def until(condition, seconds=MOVE_SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_in_the_demo_every_metric_has_a_value_and_whatever_can_move_moves():
+    names = {metric.name for metric in CATALOGUE} - IMPOSSIBLE
+    moving = {m.name for m in CATALOGUE if m.dimension is not Dimension.HEALTH} - CONSTANT
+    with running("demo") as demo:
+        seen = {}
+        moved = set()
+
+        def everything_moved():
+            for key, value in demo.samples().items():
+                if seen.setdefault(key, value) != value:
+                    moved.add(key[1])
+            return names <= {key[1] for key in seen} and moving <= moved
+
+        with contextlib.suppress(AssertionError):
+            until(everything_moved)
+        assert names - {key[1] for key in seen} == set(), "without a value"
+        assert moving - moved == set(), "without a move"
+        assert demo.end() == 0
+    log = "".join(demo.log)
+    assert re.search(r"simulating h100-8b at http://127\.0\.0\.1:\d+\n", log)
+    assert "for the example only: {'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}}" in log
+    assert "Traceback" not in log
+
+
+def test_the_demo_of_a_real_server_simulates_and_invents_nothing():
+    vllm = ScriptedServer({"/metrics": page(PAGE.read_bytes())})
+    with vllm, running("demo", "--vllm-url", vllm.url) as demo:
+        server = vllm.url.removeprefix("http://")
+        up = f'pentameter_source_up{{reason="",server="{server}",source="vllm"}} 1.0'
+        until(lambda: up in demo.page())
+        text = demo.page()
+        assert demo.end() == 0
+    assert "simulat" not in text + "".join(demo.log)
+    assert "pentameter_cost_per_hour_dollars{" not in text
+    assert "pentameter_grid_intensity_grams_per_kwh{" not in text
+
+
+def test_sigterm_ends_serve_soon_and_well():
+    with running("serve", "--vllm-url", NOWHERE) as serve:
+        until(lambda: 'reason="unreachable"' in serve.page())
+        assert serve.end() == 0
+    assert "Traceback" not in "".join(serve.log)
+
+
+def test_sigterm_ends_serve_soon_although_a_driver_call_does_not_return(tmp_path_factory):
+    nvml = FakeNvml.for_tests(tmp_path_factory)
+    nvml.hang("nvmlDeviceGetTotalEnergyConsumption", 60_000)
+    with running("serve", "--vllm-url", NOWHERE, nvml=nvml) as serve:
+        until(lambda: 'reason="unreachable"' in serve.page())
+        # The first reads began together: vLLM's has ended, and this one hangs.
+        assert 'pentameter_source_up{reason="starting",server="",source="nvml"} 0.0' in serve.page()
+        assert serve.end() == 0
+    assert "Traceback" not in "".join(serve.log)
+
+
+def finished(*arguments, **options):
+    """Run a command to its end."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PENTAMETER_")}
+    command = [sys.executable, "-m", "pentameter", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=START_SECONDS, check=False)
+
+
+def test_a_port_in_use_is_said_without_a_traceback():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = finished("serve", "--vllm-url", NOWHERE, "--listen", listen)
+    assert ended.returncode == 1
+    assert "Address already in use" in ended.stderr
+    assert ended.stderr.endswith(f"pentameter: cannot listen on {listen}; choose another with --listen\n")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["once", "--vllm-url", NOWHERE, "--seconds", "0.1"]])
+def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(arguments):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PENTAMETER_")}
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "pentameter", *arguments]
+    try:
+        ended = subprocess.run(
+            command,
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(write_end)
+    assert ended.returncode == 1
+    assert "BrokenPipeError" not in ended.stderr
+    assert "Broken pipe" not in ended.stderr
