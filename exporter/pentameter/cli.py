@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pentameter import __version__
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from pentameter.meter import Meter
 
 log = logging.getLogger("pentameter")
+
+
+DEMO_BEGIN_SECONDS = 90.0
+"""The demo opens in the overload of the simulated day, so that queue and preemptions move at once too."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        sys.stderr.write(f"pentameter: cannot start: {error}\n")
+        sys.stderr.write(f"pentameter: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -125,12 +128,7 @@ def _require_servers(settings: Settings) -> None:
 def _run(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> int:
     from pentameter.daemon import serve
 
-    try:
-        asyncio.run(serve(settings, meter, feeds))
-    except SystemExit:
-        # This is how uvicorn gives up an address, after it has said why.
-        sys.stderr.write(f"pentameter: cannot listen on {settings.listen}; choose another with --listen\n")
-        return 1
+    asyncio.run(serve(settings, meter, feeds))
     return 0
 
 
@@ -150,7 +148,7 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
     if options.preset not in PRESETS:
         message = f"unknown preset {options.preset!r}; there are: {', '.join(PRESETS)}"
         raise ConfigError(message)
-    with SimulatedVllm(PRESETS[options.preset]) as simulated:
+    with SimulatedVllm(PRESETS[options.preset], begin=DEMO_BEGIN_SECONDS) as simulated:
         url = simulated.start()
         log.info("simulating %s at %s", options.preset, url)
         overrides = {
@@ -178,7 +176,7 @@ def _examples(settings: Settings) -> dict[str, Any]:
 
 
 def _once(options: argparse.Namespace, settings: Settings) -> int:
-    from pentameter.daemon import Daemon
+    from pentameter.daemon import Daemon, close
     from pentameter.exposition import Exposition
     from pentameter.http import document
 
@@ -193,7 +191,7 @@ def _once(options: argparse.Namespace, settings: Settings) -> int:
 
     asyncio.run(measure())
     snapshot = daemon.publish()
-    _close(feeds)
+    close(feeds)
     if options.format == "json":
         sys.stdout.write(json.dumps(document(snapshot), indent=2) + "\n")
     else:
@@ -202,11 +200,12 @@ def _once(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(options: argparse.Namespace, settings: Settings) -> int:
+    from pentameter.daemon import close
     from pentameter.doctor import examine
 
     _, feeds = _plan(settings)  # refuses what serve would refuse
     findings = list(examine(settings, feeds))
-    _close(feeds)
+    close(feeds)
     if options.format == "json":
         rows = [{f: getattr(finding, f) for f in ("level", "subject", "message", "fix")} for finding in findings]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
@@ -216,19 +215,6 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
             if finding.fix:
                 sys.stdout.write(f"{'':8}  change: {finding.fix}\n")
     return 1 if any(finding.level == "error" for finding in findings) else 0
-
-
-def _close(feeds: Sequence[Feed]) -> None:
-    """Let the sources go, in a thread that may be left behind: a driver that hangs must not keep us from ending."""
-    from pentameter.daemon import CLOSE_SECONDS
-
-    def close() -> None:
-        for feed in feeds:
-            feed.source.close()
-
-    closing = threading.Thread(target=close, daemon=True)
-    closing.start()
-    closing.join(CLOSE_SECONDS)
 
 
 _COMMANDS = {"serve": _serve, "demo": _demo, "once": _once, "check": _check}

@@ -168,7 +168,7 @@ class Host(Section):
     """Readings of the machine itself."""
 
     enabled: bool = Field(True, description="Read CPU time and memory.")  # noqa: FBT003
-    interval_seconds: float = Field(5.0, ge=0.5, le=60, description="Time between two readings.")
+    interval_seconds: float = Field(2.0, ge=0.5, le=60, description="Time between two readings.")
 
 
 class Grid(Section):

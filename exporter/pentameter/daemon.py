@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import platform
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -36,7 +38,7 @@ from pentameter.worker import Worker
 from pentameter.world import GridIntensity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 log = logging.getLogger("pentameter")
 
@@ -300,24 +302,42 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
             timeout_graceful_shutdown=2,
         )
     )
-    listening = server.config.bind_socket()
-    log.info("listening on %s:%d", *listening.getsockname()[:2])
+    listening = _listen(host, port)
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[listening]))
         work = group.create_task(daemon.run(stop))
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.01)
+        address, bound = listening.getsockname()[:2]
+        log.info("listening on %s:%d", f"[{address}]" if ":" in address else address, bound)
         await asyncio.wait({serving, group.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         server.should_exit = True
         await work
-    # In a thread that may be left behind: a driver that hangs must not keep us from ending.
-    closing = threading.Thread(target=_close, args=(feeds,), daemon=True)
+    close(feeds)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address; raises ``OSError`` that names it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error
+        message = f"cannot listen on {host}:{port}: {why}; choose another address with --listen"
+        raise OSError(message) from error
+
+
+def close(feeds: Iterable[Feed]) -> None:
+    """Let the sources go, in a thread that may be left behind: a driver that hangs must not keep us from ending."""
+
+    def let_go() -> None:
+        for feed in feeds:
+            feed.source.close()
+
+    closing = threading.Thread(target=let_go, daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)
-
-
-def _close(feeds: Sequence[Feed]) -> None:
-    for feed in feeds:
-        feed.source.close()
 
 
 class _QuietServer(uvicorn.Server):

@@ -1,6 +1,6 @@
 /* A stand-in for NVIDIA's libnvidia-ml.so.1, to be called by the real pynvml.
  *
- * The world it shows is the text file named by $PENTAMETER_FAKE_NVML, one "key value" per line, read again
+ * The world it shows is the text file named by $FAKE_NVML_STATE, one "key value" per line, read again
  * at every call, so that a test changes the world by replacing the file. Without the variable there is no
  * driver. N is an index; what is not written has the default in brackets.
  *
@@ -26,7 +26,7 @@
 
 EXPORT result nvmlInitWithFlags(unsigned flags) {
     (void)flags;
-    if (!getenv("PENTAMETER_FAKE_NVML"))
+    if (!getenv("FAKE_NVML_STATE"))
         return LIBRARY_NOT_FOUND;
     result code = injected(__func__);
     if (code)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SONAME = "libnvidia-ml.so.1"
-STATE_VARIABLE = "PENTAMETER_FAKE_NVML"
+STATE_VARIABLE = "FAKE_NVML_STATE"
 
 # Return codes to inject, as NVML numbers them.
 UNINITIALIZED = 1

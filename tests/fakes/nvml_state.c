@@ -13,7 +13,7 @@ unsigned generation;
 /* ---- the state file ---- */
 
 static int lookup(const char *key, char *value, size_t size) {
-    const char *path = getenv("PENTAMETER_FAKE_NVML");
+    const char *path = getenv("FAKE_NVML_STATE");
     FILE *file = path ? fopen(path, "r") : NULL;
     if (!file)
         return 0;

@@ -1,6 +1,6 @@
 /* What every call of the fake NVML starts with: the state file, and codes and delays to inject. */
-#ifndef PENTAMETER_FAKE_NVML_STATE_H
-#define PENTAMETER_FAKE_NVML_STATE_H
+#ifndef NVML_STATE_H
+#define NVML_STATE_H
 
 #include <stdint.h>
 

@@ -128,6 +128,22 @@ def test_a_missing_token_file_is_named(tmp_path):
     assert reason(lambda: http.get("/metrics")) == "credentials"
 
 
+@pytest.mark.parametrize("content", [b"secret\nsecond", "s\u00e9cret".encode(), b"secret\xff", b"secret\x00"])
+def test_a_token_file_that_holds_no_token_is_refused_without_telling_its_content(tmp_path, content):
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    http = client("http://127.0.0.1:1", credentials=Credentials(bearer_token_file=str(token)))
+    with pytest.raises(SourceError) as caught:
+        http.get("/metrics")
+    assert caught.value.reason == "credentials"
+    assert "secret" not in str(caught.value)
+    assert "cret" not in repr(caught.value.__cause__)
+
+
+def test_a_token_is_not_shown():
+    assert "secret" not in repr(Credentials(bearer_token="secret"))
+
+
 @pytest.fixture(scope="module")
 def authority():
     return trustme.CA()

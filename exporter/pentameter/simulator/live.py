@@ -17,18 +17,25 @@ if TYPE_CHECKING:
 
 
 class LiveSimulation:
-    """Simulated time 0 is the moment of construction; after it, time is the clock's.
+    """Simulated time is ``begin`` at the moment of construction; after it, time is the clock's.
 
     It is lazy: an hour in which nobody looked costs the next caller about two seconds.
     """
 
-    def __init__(self, preset: Preset, seed: int, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        seed: int,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        begin: float = 0.0,
+    ) -> None:
         self.preset = preset
         self._lock = threading.Lock()
         self._clock = clock
         self._simulation = Simulation(preset, seed)
-        self._wall_at_zero = wall_clock()
-        self._clock_at_zero = clock()
+        self._wall_at_zero = wall_clock() - begin
+        self._clock_at_zero = clock() - begin
         self._page = Page(preset, self._wall_at_zero)
 
     def render_page(self) -> bytes:

@@ -30,7 +30,7 @@ JSON_TYPE = "application/json"
 class SimulatedVllm:
     """A vLLM server that is not there: ``start()`` it, scrape its URL, read its ``gpus``, ``close()`` it.
 
-    Simulated time starts with construction. Both clocks are injectable; the defaults are real time.
+    Simulated time is ``begin`` seconds at construction. Both clocks are injectable; the defaults are real time.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class SimulatedVllm:
         seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        begin: float = 0.0,
     ) -> None:
         self.preset = preset
-        self._live = LiveSimulation(preset, seed, clock, wall_clock)
+        self._live = LiveSimulation(preset, seed, clock, wall_clock, begin)
         self.gpus = SimulatedGpus(self._live)
         self._models = _models(preset, int(wall_clock()))
         self._server: _Server | None = None

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ class Response:
 class Credentials:
     """How to reach a server: trust and token."""
 
-    bearer_token: str | None = None
+    bearer_token: str | None = field(default=None, repr=False)
     bearer_token_file: str | None = None
     ca_file: str | None = None
     insecure_skip_verify: bool = False
@@ -55,6 +55,12 @@ class Credentials:
                 token = Path(self.bearer_token_file).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SourceError("credentials", f"cannot read the bearer token: {error}") from error
+            except UnicodeDecodeError:
+                token = "\0"  # noqa: S105 - stands for what is no token
+            if not (token.isascii() and token.isprintable()):
+                # Refused here: refused as a header it would be quoted in the error.
+                message = f"the bearer token in {self.bearer_token_file} is not one line of printable ASCII"
+                raise SourceError("credentials", message)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def tls(self) -> ssl.SSLContext:
