@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import http.server
 import multiprocessing
+import os
 import statistics
 import time
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+import psutil
+
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.load import Load, Plan, Totals
 from e2e.rig.page import sample
+from e2e.rig.process import free_port
 from e2e.rig.prometheus import PrometheusServer, promtool_check_metrics
 from e2e.rig.vllm import VllmServer
 
@@ -33,6 +38,7 @@ class Watch:
 
     plain_seconds: list[float] = field(default_factory=list)
     gzip_seconds: list[float] = field(default_factory=list)
+    peer_seconds: list[float] = field(default_factory=list)
     plain_bytes: int = 0
     gzip_bytes: int = 0
     failed: int = 0
@@ -41,8 +47,12 @@ class Watch:
     wall_seconds: float = 0.0
 
 
-def soak(minutes: float, rate: float) -> None:
-    """Start everything, watch for the given time, and print the report."""
+def soak(minutes: float, rate: float, *, own_core: bool) -> None:
+    """Start everything, watch for the given time, and print the report.
+
+    ``own_core`` confines vLLM to the first core and everything else to the others, as on a GPU machine,
+    where cores are free. Where all share two busy cores the latencies are the scheduler's.
+    """
     vllm = VllmServer()
     exporter = ExporterProcess(["--vllm-url", vllm.url])
     prometheus = PrometheusServer([exporter.address])
@@ -50,12 +60,15 @@ def soak(minutes: float, rate: float) -> None:
     plan = Plan(requests=int(seconds * rate * 2), seconds=seconds, rate=rate)
     try:
         vllm.start()
+        if own_core:
+            give_it_a_core(vllm.pid)
         exporter.start()
         prometheus.start()
+        peer = trivial_peer()
         # The load has a process of its own: its threads would make this one's stopwatch wait for its turn.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             load = pool.submit(send, vllm.url, vllm.model_name, plan)
-            seen = watch(exporter, seconds)
+            seen = watch(exporter, peer, seconds)
             report(seen, load.result(), exporter, prometheus, seconds)
     finally:
         prometheus.stop()
@@ -68,7 +81,39 @@ def send(url: str, model_name: str, plan: Plan) -> Totals:
     return Load(url, model_name, plan).run()
 
 
-def watch(exporter: ExporterProcess, seconds: float) -> Watch:
+def give_it_a_core(pid: int) -> None:
+    """Confine a server with all its threads to the first core, and whatever we start to the rest."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        for thread in process.threads():
+            os.sched_setaffinity(thread.id, {first})
+    os.sched_setaffinity(0, set(rest))
+
+
+def trivial_peer() -> str:
+    """Start a server that only sends bytes, in a process of its own, and return its URL: the floor of any latency."""
+    port = free_port()
+    multiprocessing.get_context("spawn").Process(target=send_bytes, args=(port,), daemon=True).start()
+    return f"http://127.0.0.1:{port}/"
+
+
+def send_bytes(port: int) -> None:
+    """Answer every GET with a page of the exporter's size."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "30000")
+            self.end_headers()
+            self.wfile.write(b"#" * 30_000)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            """Say nothing."""
+
+    http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def watch(exporter: ExporterProcess, peer: str, seconds: float) -> Watch:
     """Scrape the exporter at a steady pace and note how it does."""
     seen = Watch()
     began, cpu = time.monotonic(), exporter.cpu_seconds()
@@ -76,6 +121,7 @@ def watch(exporter: ExporterProcess, seconds: float) -> Watch:
         time.sleep(max(0.0, began + tick / SCRAPES_PER_SECOND - time.monotonic()))
         compressed = tick >= (1.0 - GZIP_SHARE) * seconds * SCRAPES_PER_SECOND
         scrape_once(exporter, seen, compressed=compressed)
+        scrape_peer(peer, seen)
         seen.rss_bytes.append(exporter.rss_bytes())
     seen.wall_seconds = time.monotonic() - began
     seen.cpu_seconds = exporter.cpu_seconds() - cpu
@@ -104,6 +150,17 @@ def scrape_once(exporter: ExporterProcess, seen: Watch, *, compressed: bool) -> 
         seen.plain_bytes = len(body)
 
 
+def scrape_peer(url: str, seen: Watch) -> None:
+    """Time the same GET of the trivial server."""
+    began = time.perf_counter()
+    try:
+        with urllib.request.urlopen(url, timeout=5.0) as response:
+            response.read()
+    except OSError:
+        return  # it is still starting
+    seen.peer_seconds.append(time.perf_counter() - began)
+
+
 def report(
     seen: Watch, totals: Totals, exporter: ExporterProcess, prometheus: PrometheusServer, seconds: float
 ) -> None:
@@ -124,6 +181,7 @@ def report(
     print(f"RSS first, max, last       {rss[0]:.1f}, {max(rss):.1f}, {rss[-1]:.1f} MiB")
     print(f"GET /metrics plain         {seen.plain_bytes} bytes, {latency(seen.plain_seconds)}")
     print(f"GET /metrics gzip          {seen.gzip_bytes} bytes, {latency(seen.gzip_seconds)}")
+    print(f"GET of a trivial server    30000 bytes, {latency(seen.peer_seconds)}")
     print(f"promtool check metrics     {status} {complaints.strip() or 'silent'}")
 
 
@@ -139,5 +197,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=5.0, help="requests per second (default 5)")
+    parser.add_argument("--own-core", action="store_true", help="give vLLM a core of its own")
     options = parser.parse_args()
-    soak(options.minutes, options.rate)
+    soak(options.minutes, options.rate, own_core=options.own_core)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,11 +28,18 @@ class ServerFailedError(Exception):
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a loopback port that nobody listens on now.
+
+    Below the ephemeral range: a server that starts later must not find its port lent to somebody's
+    outgoing connection meanwhile.
+    """
+    ports = random.sample(range(20_000, 32_000), 100)
+    for port in ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    message = "no free port among 100"
+    raise OSError(message)
 
 
 def http_get(url: str, timeout: float = 5.0) -> str:
