@@ -170,7 +170,8 @@ class Daemon:
         monotonic, wall = time.monotonic(), time.time()
         try:
             snapshot = self._meter.measure(monotonic, wall)
-            now = replace(self._deriving, up=True, reason="", message="", last_success=wall)
+            successes = self._deriving.successes + 1
+            now = replace(self._deriving, up=True, reason="", message="", last_success=wall, successes=successes)
         except Exception as error:  # one snapshot's defect must not end the daemon
             log.debug("deriving failed", exc_info=True)
             now = _failed(self._deriving, SourceError("internal", repr(error)))

@@ -24,8 +24,8 @@ def _latency(name: str, help_: str) -> Metric:
         Unit.SECONDS,
         Dimension.TIME,
         f"{help_}, rolling over the window in the label. basis=histogram: from vLLM's buckets.",
-        "mean = increase of sum / increase of count; quantiles = linear interpolation inside the bucket, "
-        "absent when the quantile lies above the highest finite bound",
+        "mean = increase of sum / increase of count; quantile q = linear interpolation inside the bucket, at most "
+        "mean / (1 - q), absent when it lies above the highest finite bound",
         (*ENGINE, "window", "stat", "basis"),
     )
 
