@@ -346,7 +346,7 @@ class _QuietServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Look twice a second whether to stop, instead of ten times: an idle exporter should be idle."""
-        while not await self.on_tick(0):
+        while not await self.on_tick(0):  # noqa: ASYNC110 - uvicorn sets a flag, no event
             await asyncio.sleep(0.5)
 
     @contextlib.contextmanager
