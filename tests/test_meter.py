@@ -230,6 +230,26 @@ def test_a_gpu_that_is_silent_for_a_moment_loses_no_joules_of_the_server():
         assert value(snapshot, "pentameter_energy_joules_total") == (None if second is None else first + second)
 
 
+def test_an_energy_counter_that_answers_late_does_not_bring_its_history():
+    m = meter()
+    m.take_vllm(vllm(0))
+    for time, joules in ((0, None), (1, 5_000_000.0), (2, 5_000_100.0)):
+        m.take_gpus(gpus(time, joules), "nvml")
+        snapshot = m.measure(time, time)
+    assert value(snapshot, "pentameter_energy_joules_total") == 100
+    assert value(snapshot, "pentameter_gpu_energy_joules_total") == 100
+
+
+def test_a_gpu_that_does_not_tell_its_energy_now_shows_no_old_rate():
+    m = meter()
+    for time in (0, 10):
+        m.take_vllm(vllm(time, 10 * time))
+        m.take_gpus(gpus(time, 100.0 * time), "nvml")
+    assert value(m.measure(10, 10), "pentameter_energy_per_token_joules", tokens="generated") == 10
+    m.take_gpus(gpus(11, None), "nvml")
+    assert value(m.measure(11, 11), "pentameter_energy_per_token_joules", tokens="generated") is None
+
+
 def test_the_hosts_busy_share_is_rolling():
     m = meter()
     m.take_host(HostReading(0, 0, 4, 100.0, 10.0, 5.0))

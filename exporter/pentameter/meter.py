@@ -113,10 +113,13 @@ class Meter:
         self._gpus, self._gpu_source = reading, source
         reset = False
         for gpu in reading.gpus:
-            counters = {} if gpu.energy_joules is None else {"energy_joules": gpu.energy_joules}
             track = self._gpu_tracks.get(gpu.uuid)
             if track is None:
                 track = self._gpu_tracks[gpu.uuid] = Track(self._windows)
+            if gpu.energy_joules is None:
+                # Not shown to the track: to it, a counter that appears later would have begun at zero.
+                continue
+            counters = {"energy_joules": gpu.energy_joules}
             # A counter that falls means that the driver was reloaded, nobody knows when: it earns nothing.
             reset |= track.observe(reading.monotonic, counters, {}, Continuity.SAME) > 0
         self._count_reset(source, "", reset=reset)
@@ -191,7 +194,8 @@ class Meter:
     def _gpu(self, gpu: GpuReading) -> Gpu:
         owners = [s.plan.server for s in self._servers.values() if self._uses(s.plan, gpu)]
         owner = owners[0] if len(owners) == 1 else ""
-        return Gpu(gpu, self._rolled(self._gpu_tracks[gpu.uuid]), self._find_spec(gpu.name), owner)
+        rolled = Rolled() if gpu.energy_joules is None else self._rolled(self._gpu_tracks[gpu.uuid])
+        return Gpu(gpu, rolled, self._find_spec(gpu.name), owner)
 
     def _with_server_ticks(self, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
         """Drain the GPUs of a server only together: a sum over some of them would lose the others' joules."""
