@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST = $(PYTHON) -m pytest
 
-.PHONY: install check fix generate test test-fast test-real bench demo
+.PHONY: install rig check fix generate test test-fast test-real bench demo
 
 install:            ## the package, editable, with the tools of development
 	$(PYTHON) -m pip install --quiet --editable '.[dev]'
@@ -21,13 +21,15 @@ fix:                ## what the tools can mend by themselves
 generate:           ## the documents that derive from the code
 	$(PYTHON) -m pentameter.generate
 
-test: install check test-fast test-real   ## everything: what CI runs
+rig:                ## a real vLLM and Prometheus with promtool, installed if they are not there
+	$(PYTHON) tests/e2e/rig/install.py
+
+test: install rig check test-fast test-real   ## everything: what CI runs
 
 test-fast:          ## the everyday tests
 	$(PYTEST)
 
-test-real:          ## against a real vLLM and a real Prometheus, installed if they are not there
-	$(PYTHON) tests/e2e/rig/install.py
+test-real: rig      ## against a real vLLM and a real Prometheus
 	PENTAMETER_E2E_REQUIRED=1 $(PYTEST) -m real tests/e2e
 
 bench:              ## measurements beside peers; asserts nothing
