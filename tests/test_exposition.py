@@ -11,8 +11,9 @@ import scenario
 from pentameter.catalogue import CATALOGUE
 from pentameter.dimensions.energy import ENERGY
 from pentameter.dimensions.timing import RUNNING
-from pentameter.exposition import MAX_FORMATS, Exposition, SnapshotCollector
+from pentameter.exposition import MAX_FORMATS, Exposition
 from pentameter.health import SOURCE_ABSENT, SOURCE_UP
+from pentameter.page_writer import PageWriter
 from pentameter.snapshot import Snapshot
 
 PAGE = (Path(__file__).parent / "captures" / "vllm-0.32.0-mfu.txt").read_text()
@@ -159,14 +160,14 @@ def test_what_has_gone_is_gone_from_the_page():
 
 
 def test_a_snapshot_is_rendered_once_for_each_format_however_many_scrape_it(monkeypatch):
-    collected = []
-    collect = SnapshotCollector.collect
-    monkeypatch.setattr(SnapshotCollector, "collect", lambda self: [collected.append(1), *collect(self)][1:])
+    written = []
+    write = PageWriter.write
+    monkeypatch.setattr(PageWriter, "write", lambda self, samples: (written.append(1), write(self, samples))[1])
     exposition = Exposition(Latest(RUNNING(3, "a", "m", "0")))
     for _ in range(5):
         exposition.render("")
         exposition.render(PROMETHEUS_2)
-    assert len(collected) == 2
+    assert len(written) == 2
 
 
 def test_whoever_names_ever_new_formats_fills_nothing():

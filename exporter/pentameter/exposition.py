@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pentameter.catalogue import CATALOGUE
+from pentameter.page_writer import PageWriter, by_metric, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from pentameter.metric import Metric, Sample
     from pentameter.snapshot import Snapshot
 
 
 MAX_FORMATS = 8
 """Pages kept of one snapshot: a client names its format as it likes, and must not fill our memory with it."""
-
-
-def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
-    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    return kind(metric.name, metric.documentation, labels=metric.labels)
 
 
 class SnapshotCollector(Collector):
@@ -39,23 +32,18 @@ class SnapshotCollector(Collector):
     def describe(self) -> Iterator[Family]:
         """Yield every metric of the catalogue: a name used twice fails at registration."""
         for metric in CATALOGUE:
-            yield _family(metric)
+            yield family_of(metric)
 
     def collect(self) -> Iterator[Family]:
         """Yield the families that have samples, in the order of the catalogue."""
         snapshot = self._latest()
         if snapshot is None:
             return
-        by_metric: defaultdict[str, list[Sample]] = defaultdict(list)
-        for sample in snapshot.samples:
-            by_metric[sample.metric.name].append(sample)
-        for metric in CATALOGUE:
-            samples = by_metric.get(metric.name)
-            if samples:
-                family = _family(metric)
-                for sample in samples:
-                    family.add_metric(sample.labels, sample.value)
-                yield family
+        for metric, samples in by_metric(snapshot.samples):
+            family = family_of(metric)
+            for sample in samples:
+                family.add_metric(sample.labels, sample.value)
+            yield family
 
 
 class Exposition:
@@ -63,8 +51,9 @@ class Exposition:
 
     def __init__(self, latest: Callable[[], Snapshot | None]) -> None:
         self._latest = latest
-        self._registry = CollectorRegistry()
-        self._registry.register(SnapshotCollector(latest))
+        # Registered so that a name used twice fails at the start; pages are written by the writers below.
+        CollectorRegistry().register(SnapshotCollector(latest))
+        self._writers: dict[str, PageWriter] = {}
         # Of the exporter itself, as every exporter shows: process_resident_memory_bytes and others.
         self._own = CollectorRegistry()
         ProcessCollector(registry=self._own)
@@ -80,9 +69,15 @@ class Exposition:
             self._rendered, self._rendered_sequence = {}, sequence
         body = self._rendered.get(content_type)
         if body is None:
-            body = self._rendered[content_type] = encode(self._registry)
+            samples = snapshot.samples if snapshot else ()
+            body = self._rendered[content_type] = self._writer(content_type, encode).write(samples).encode()
         own: bytes = encode(self._own)
-        return body.removesuffix(b"# EOF\n") + own, content_type
+        return body + own, content_type
+
+    def _writer(self, content_type: str, encode: Callable[[Collector], bytes]) -> PageWriter:
+        if content_type not in self._writers and len(self._writers) >= MAX_FORMATS:
+            self._writers.clear()
+        return self._writers.setdefault(content_type, PageWriter(encode))
 
 
 def _negotiated(accept: str) -> tuple[Callable[[Collector], bytes], str]:
