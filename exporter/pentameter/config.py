@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
+from pentameter.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ DEFAULT_LISTEN = "0.0.0.0:10055"  # like every exporter: Prometheus scrapes from
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]*):([0-9]{1,5})", re.ASCII)
 _HOST = re.compile(r"[\w.:%-]+")
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SECONDS = {"s": 1, "m": SECONDS_PER_MINUTE, "h": SECONDS_PER_HOUR, "d": SECONDS_PER_DAY}
 
 
 class Section(BaseModel):

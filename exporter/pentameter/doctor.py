@@ -13,6 +13,7 @@ from pentameter.readings import GpusReading, HostReading, VllmReading
 from pentameter.sources import SourceError
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.sources.vllm_names import COUNTERS, GAUGES, HISTOGRAMS, Concept
+from pentameter.units import GIGA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +57,7 @@ def examine(settings: Settings, feeds: Iterable[Feed]) -> Iterator[Finding]:
             gpus = reading
             yield from look_at_gpus(subject, reading, settings)
         elif isinstance(reading, HostReading):
-            yield Finding("ok", subject, f"{reading.cpu_count} CPUs, {reading.memory_total_bytes / 1e9:.0f} GB")
+            yield Finding("ok", subject, f"{reading.cpu_count} CPUs, {reading.memory_total_bytes / GIGA:.0f} GB")
     yield from look_at_settings(settings, gpus)
 
 

@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from pentameter.catalogue import CATALOGUE
-from pentameter.page_writer import PageWriter, by_metric, family_of
+from pentameter.page_writer import PageWriter, families, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,15 +35,9 @@ class SnapshotCollector(Collector):
             yield family_of(metric)
 
     def collect(self) -> Iterator[Family]:
-        """Yield the families that have samples, in the order of the catalogue."""
+        """Return the families that have samples, in the order of the catalogue."""
         snapshot = self._latest()
-        if snapshot is None:
-            return
-        for metric, samples in by_metric(snapshot.samples):
-            family = family_of(metric)
-            for sample in samples:
-                family.add_metric(sample.labels, sample.value)
-            yield family
+        return families(snapshot.samples if snapshot else ())
 
 
 class Exposition:

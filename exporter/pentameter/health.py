@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,9 +99,7 @@ ENGINE_INFO = Metric(
     "whether vLLM counts FLOPs; always 1. A label is empty where the server does not say.",
     "",
     (
-        "server",
-        "model_name",
-        "engine",
+        *ENGINE,
         "vllm_version",
         "block_size",
         "cache_dtype",

@@ -6,7 +6,9 @@ waits, reads a clock or does I/O.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter import catalogue
@@ -65,9 +67,10 @@ class Meter:
         self._servers = {plan.server: _ServerState(plan) for plan in servers}
         self._find_spec = find_spec
         self._grid = grid
-        self._engine_tracks: dict[tuple[str, str, str], Track] = {}
-        self._gpu_tracks: dict[str, Track] = {}
-        self._host_track = Track(self._windows)
+        new_track = partial(Track, self._windows)
+        self._engine_tracks: defaultdict[tuple[str, str, str], Track] = defaultdict(new_track)
+        self._gpu_tracks: defaultdict[str, Track] = defaultdict(new_track)
+        self._host_track = new_track()
         self._gpus: GpusReading | None = None
         self._gpu_source = ""
         self._host: HostReading | None = None
@@ -84,10 +87,7 @@ class Meter:
         state.last = reading
         reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
-            key = (reading.server, engine.model_name, engine.engine)
-            track = self._engine_tracks.get(key)
-            if track is None:
-                track = self._engine_tracks[key] = Track(self._windows)
+            track = self._engine_tracks[reading.server, engine.model_name, engine.engine]
             reset |= track.observe(reading.monotonic, engine.counters, engine.histograms, continuity) > 0
         self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
@@ -113,15 +113,12 @@ class Meter:
         self._gpus, self._gpu_source = reading, source
         reset = False
         for gpu in reading.gpus:
-            track = self._gpu_tracks.get(gpu.uuid)
-            if track is None:
-                track = self._gpu_tracks[gpu.uuid] = Track(self._windows)
             if gpu.energy_joules is None:
                 # Not shown to the track: to it, a counter that appears later would have begun at zero.
                 continue
             counters = {"energy_joules": gpu.energy_joules}
             # A counter that falls means that the driver was reloaded, nobody knows when: it earns nothing.
-            reset |= track.observe(reading.monotonic, counters, {}, Continuity.SAME) > 0
+            reset |= self._gpu_tracks[gpu.uuid].observe(reading.monotonic, counters, {}, Continuity.SAME) > 0
         self._count_reset(source, "", reset=reset)
 
     def _count_reset(self, source: str, server: str, *, reset: bool) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+ENGINE = ("server", "model_name", "engine")
+"""The labels that every figure of an engine or a server begins with."""
+
 
 class Dimension(Enum):
     """Where a metric belongs: the five dimensions of the lecture, and the exporter's own health."""

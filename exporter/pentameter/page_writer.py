@@ -45,6 +45,15 @@ def by_metric(samples: Sequence[Sample]) -> Iterator[tuple[Metric, list[Sample]]
             yield metric, found[metric.name]
 
 
+def families(samples: Sequence[Sample]) -> Iterator[Family]:
+    """Yield the samples as families of the official client."""
+    for metric, group in by_metric(samples):
+        family = family_of(metric)
+        for sample in group:
+            family.add_metric(sample.labels, sample.value)
+        yield family
+
+
 class PageWriter:
     """Writes pages with one of the official client's encoders; equal to what that makes, byte for byte."""
 
@@ -85,6 +94,4 @@ class _One(Collector):
         self._sample = sample
 
     def collect(self) -> Iterator[Family]:
-        family = family_of(self._sample.metric)
-        family.add_metric(self._sample.labels, self._sample.value)
-        yield family
+        return families((self._sample,))

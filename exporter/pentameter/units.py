@@ -18,7 +18,9 @@ MEBI = 1024 * 1024
 PERCENT = 1e-2
 """A percentage becomes a ratio 0-1."""
 
+SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
+SECONDS_PER_DAY = 86_400
 
 JOULES_PER_KWH = 3_600_000
 """1 kWh = 1000 W x 3600 s."""

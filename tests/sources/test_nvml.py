@@ -30,19 +30,6 @@ else:
 """
 
 
-@pytest.fixture
-def nvml(tmp_path_factory):
-    with FakeNvml.for_tests(tmp_path_factory).in_process() as fake:
-        yield fake
-
-
-@pytest.fixture
-def source(nvml):
-    source = NvmlSource()
-    yield source
-    source.close()
-
-
 def failure_of(source: NvmlSource) -> SourceError:
     with pytest.raises(SourceError) as caught:
         source.read()

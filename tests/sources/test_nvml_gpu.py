@@ -7,26 +7,13 @@ from itertools import count
 import pytest
 
 from fakes import nvml_fake
-from fakes.nvml_fake import FakeNvml, uuid
+from fakes.nvml_fake import uuid
 from pentameter.readings import GpuReading, GpusReading
 from pentameter.sources.nvml import NvmlSource
 
 ENERGY = "nvmlDeviceGetTotalEnergyConsumption"
 POWER = "nvmlDeviceGetPowerUsage"
 POWER_LIMIT = "nvmlDeviceGetEnforcedPowerLimit"
-
-
-@pytest.fixture
-def nvml(tmp_path_factory):
-    with FakeNvml.for_tests(tmp_path_factory).in_process() as fake:
-        yield fake
-
-
-@pytest.fixture
-def source(nvml):
-    source = NvmlSource()
-    yield source
-    source.close()
 
 
 # ---- what a reading says ----

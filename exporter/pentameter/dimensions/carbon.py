@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.energy import gpu_joules, joules_per_token
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.dimensions.energy import gpu_joules, gpu_joules_per_token
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.units import joules_to_kwh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pentameter.world import World
-
-ENGINE = ("server", "model_name", "engine")
 
 
 def operational_grams(joules: float, grams_per_kwh: float) -> float:
@@ -65,9 +63,7 @@ def samples(world: World) -> Iterator[Sample]:
     yield GRID(grid.grams_per_kwh, grid.region, grid.source, grid.factor_type)
     for deployment in world.deployments:
         for window in world.windows:
-            watts = deployment.gpu_watts(window)
-            rate = deployment.token_rate(window, "generation_tokens")
-            joules = joules_per_token(watts, rate) if watts is not None and rate is not None else None
+            joules = gpu_joules_per_token(deployment, window, "generation_tokens")
             if joules is not None:
                 grams = operational_grams(joules, grid.grams_per_kwh)
                 yield CARBON_PER_TOKEN(grams, *deployment.labels, window, "operational", grid.region)

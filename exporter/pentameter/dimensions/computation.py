@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pentameter.windows import Interval
     from pentameter.world import Engine, World
-
-ENGINE = ("server", "model_name", "engine")
 
 
 def utilization(amount: float, seconds: float, peak: float) -> float:

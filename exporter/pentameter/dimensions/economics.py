@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.units import MILLION, SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pentameter.world import Deployment, World
-
-ENGINE = ("server", "model_name", "engine")
 
 
 def dollars_per_million(dollars_per_hour: float, tokens_per_second: float) -> float | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pentameter.world import Deployment, Gpu, World
-
-ENGINE = ("server", "model_name", "engine")
 
 
 def joules_per_token(watts: float, tokens_per_second: float) -> float | None:
@@ -148,16 +146,18 @@ def increments(world: World) -> Iterator[Sample]:
             yield GPU_ENERGY(tick.deltas.get("energy_joules", 0.0) if tick else 0.0, gpu.reading.uuid)
 
 
+def gpu_joules_per_token(deployment: Deployment, window: str, *concepts: str) -> float | None:
+    """Return the GPUs' energy per token of these kinds over a window; None when either is unknown or no token came."""
+    watts, rate = deployment.gpu_watts(window), deployment.token_rate(window, *concepts)
+    return None if watts is None or rate is None else joules_per_token(watts, rate)
+
+
 def _per_token(deployment: Deployment, window: str) -> Iterator[Sample]:
-    watts = deployment.gpu_watts(window)
-    if watts is None:
-        return
     for tokens, concepts in (
         ("generated", ("generation_tokens",)),
         ("all", ("prompt_tokens", "generation_tokens")),
     ):
-        rate = deployment.token_rate(window, *concepts)
-        joules = None if rate is None else joules_per_token(watts, rate)
+        joules = gpu_joules_per_token(deployment, window, *concepts)
         if joules is not None:
             yield ENERGY_PER_TOKEN(joules, *deployment.labels, window, tokens, "gpu")
 

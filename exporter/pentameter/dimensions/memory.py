@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentameter.dimensions.computation import counts_flops, grown, utilization
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pentameter.windows import Interval
     from pentameter.world import Engine, World
-
-ENGINE = ("server", "model_name", "engine")
 
 MBU = Metric(
     "pentameter_mbu_ratio",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentameter.histogram import mean, quantile
-from pentameter.metric import Dimension, Metric, Sample, Unit
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pentameter.windows import Interval
     from pentameter.world import Engine, World
 
-ENGINE = ("server", "model_name", "engine")
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
