@@ -4,7 +4,8 @@ from pathlib import Path
 
 from fakes.http_server import ScriptedServer, page
 from given_settings import settings
-from pentameter.daemon import Feed, settings_to_feeds
+from pentameter.assembly import settings_to_feeds
+from pentameter.daemon import Feed
 from pentameter.doctor import examine
 from pentameter.readings import GpuReading, GpusReading
 

@@ -26,3 +26,8 @@ def written(folder, text):
     path = folder / "pentameter.yaml"
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+def settings_for(*urls, **sections):
+    """Return the settings for these servers, without NVML."""
+    return settings({"vllm": {"servers": list(urls)}, "nvml": {"enabled": False}, **sections})

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fakes.http_server import ScriptedServer, drip, page
-from pentameter.config import Settings, load
-from pentameter.daemon import Daemon, Feed, settings_to_feeds, settings_to_meter
+from given_settings import settings_for
+from pentameter.assembly import settings_to_meter
+from pentameter.config import Settings
+from pentameter.daemon import Daemon, Feed
 from pentameter.readings import HostReading
 from pentameter.sources import SourceAbsent, SourceError
 from pentameter.sources.vllm_metrics import VllmSource
@@ -20,10 +22,6 @@ HEAD = 'process_start_time_seconds 100.0\nvllm:num_requests_running{engine="0",m
 
 def good(tokens=5):
     return page(HEAD + f'vllm:generation_tokens_total{{engine="0",model_name="m"}} {tokens}\n')
-
-
-def settings_for(*urls, **sections):
-    return load(None, {}, {"vllm": {"servers": list(urls)}, "nvml": {"enabled": False}, **sections})
 
 
 @asynccontextmanager
@@ -226,20 +224,3 @@ def test_a_change_of_reason_is_said_again(caplog):
 
     run_with(read, story)
     assert [r.getMessage().split("(")[1].split(")")[0] for r in caplog.records] == ["timeout", "unreachable"]
-
-
-def test_the_meter_of_the_settings_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match="unknown region 'XYZ'"):
-        settings_to_meter(settings_for(grid={"region": "XYZ"}))
-    with pytest.raises(ValueError, match="unknown gpu_type 'H1000'"):
-        settings_to_meter(settings_for({"url": "http://a", "gpu_type": "H1000"}))
-
-
-def test_the_feeds_follow_the_settings():
-    settings = settings_for("http://a:1", "http://b:2", host={"enabled": False}, nvml={"enabled": True})
-    feeds = settings_to_feeds(settings)
-    assert [(feed.source.name, feed.source.server) for feed in feeds] == [
-        ("vllm", "a:1"),
-        ("vllm", "b:2"),
-        ("nvml", ""),
-    ]

@@ -111,7 +111,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _plan(settings: Settings) -> tuple[Meter, list[Feed]]:
     """Make what the settings describe; raises ``ConfigError`` for a GPU or a region that is in no table."""
-    from pentameter.daemon import settings_to_feeds, settings_to_meter
+    from pentameter.assembly import settings_to_feeds, settings_to_meter
 
     try:
         return settings_to_meter(settings), settings_to_feeds(settings)

@@ -1,4 +1,4 @@
-"""The wiring: one loop per source, one loop that derives and publishes, one HTTP server.
+"""The daemon: one loop per source, one loop that derives and publishes, one HTTP server.
 
 Every source is read in a thread of its own, so that a hang (a driver call that never returns) holds
 nothing else up. The event loop alone touches the meter: no locks.
@@ -21,21 +21,14 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from pentameter import __version__
-from pentameter.config import Settings, seconds_of, split_listen
-from pentameter.facts import find_gpu, gpu_specs, grid_intensities
+from pentameter.config import Settings, split_listen
 from pentameter.health import BUILD_INFO
 from pentameter.http import create_app
-from pentameter.meter import Meter, MixedBackendsError, ServerPlan
+from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import GpusReading, HostReading, VllmReading
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources import Source, SourceAbsent, SourceError
-from pentameter.sources.host import HostSource
-from pentameter.sources.http_get import Credentials
-from pentameter.sources.nvml import NvmlSource
-from pentameter.sources.vllm_metrics import VllmSource
-from pentameter.windows import Window
 from pentameter.worker import Worker
-from pentameter.world import GridIntensity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +40,6 @@ HUNG_AFTER_SECONDS = 10.0
 
 ABSENT_RETRY_SECONDS = 30.0
 """How often a source is asked again that does not exist here: a driver may be installed later."""
-
 
 CLOSE_SECONDS = 2.0
 """How long the end waits for sources to let go."""
@@ -61,74 +53,6 @@ class Feed:
     interval: float
     patience: float
     """Longest time that one read may take before the source counts as hung."""
-
-
-def settings_to_meter(settings: Settings) -> Meter:
-    """Make the meter that the settings describe; raises ``ValueError`` for an unknown region or GPU."""
-    specs = gpu_specs()
-    plans = []
-    for server in settings.vllm.servers:
-        spec = None
-        if server.gpu_type is not None:
-            spec = find_gpu(server.gpu_type, specs)
-            if spec is None:
-                known = ", ".join(s.gpu for s in specs)
-                message = f"vllm.servers: unknown gpu_type {server.gpu_type!r}; known: {known}"
-                raise ValueError(message)
-        price = server.gpu_dollars_per_hour
-        plans.append(
-            ServerPlan(
-                server=server.name,
-                gpus=server.gpus,
-                gpu_count=server.gpu_count,
-                gpu_spec=spec,
-                gpu_dollars_per_hour=settings.economics.gpu_dollars_per_hour if price is None else price,
-            )
-        )
-    windows = [Window(label, seconds_of(label)) for label in settings.windows]
-    return Meter(windows, plans, find_spec=lambda name: find_gpu(name, specs), grid=_grid(settings))
-
-
-def _grid(settings: Settings) -> GridIntensity | None:
-    region, own = settings.grid.region, settings.grid.grams_per_kwh
-    if own is not None:
-        return GridIntensity(region or "configured", own, "configured", "configured")
-    if region is None:
-        return None
-    try:
-        return grid_intensities()[region.upper()]
-    except KeyError:
-        message = f"grid.region: unknown region {region!r}; use an ISO 3166 alpha-3 country code, such as POL, or WORLD"
-        raise ValueError(message) from None
-
-
-def settings_to_feeds(settings: Settings) -> list[Feed]:
-    """Make the sources that the settings describe; nothing is read yet."""
-    vllm = settings.vllm
-    feeds = [
-        Feed(
-            VllmSource(
-                server.name,
-                server.url,
-                timeout=vllm.timeout_seconds,
-                max_bytes=vllm.max_page_bytes,
-                credentials=Credentials(
-                    server.bearer_token, server.bearer_token_file, server.ca_file, server.insecure_skip_verify
-                ),
-            ),
-            vllm.interval_seconds,
-            2 * vllm.timeout_seconds + HUNG_AFTER_SECONDS,
-        )
-        for server in vllm.servers
-    ]
-    if settings.nvml.enabled:
-        # Where every server names its GPUs, the others of the node are not our business, nor their loss our failure.
-        named = [server.gpus for server in vllm.servers]
-        wanted = tuple(dict.fromkeys(gpu for gpus in named for gpu in gpus)) if all(named) else ()
-        feeds.append(Feed(NvmlSource(wanted), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
-    if settings.host.enabled:
-        feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
-    return feeds
 
 
 class Daemon:

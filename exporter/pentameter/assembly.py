@@ -1,0 +1,82 @@
+"""From the settings to the parts of the daemon: the meter, and the sources with their pace. Nothing is read yet."""
+
+from __future__ import annotations
+
+from pentameter.config import Settings, seconds_of
+from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
+from pentameter.facts import find_gpu, gpu_specs, grid_intensities
+from pentameter.meter import Meter, ServerPlan
+from pentameter.sources.host import HostSource
+from pentameter.sources.http_get import Credentials
+from pentameter.sources.nvml import NvmlSource
+from pentameter.sources.vllm_metrics import VllmSource
+from pentameter.windows import Window
+from pentameter.world import GridIntensity
+
+
+def settings_to_meter(settings: Settings) -> Meter:
+    """Make the meter that the settings describe; raises ``ValueError`` for an unknown region or GPU."""
+    specs = gpu_specs()
+    plans = []
+    for server in settings.vllm.servers:
+        spec = None
+        if server.gpu_type is not None:
+            spec = find_gpu(server.gpu_type, specs)
+            if spec is None:
+                known = ", ".join(s.gpu for s in specs)
+                message = f"vllm.servers: unknown gpu_type {server.gpu_type!r}; known: {known}"
+                raise ValueError(message)
+        price = server.gpu_dollars_per_hour
+        plans.append(
+            ServerPlan(
+                server=server.name,
+                gpus=server.gpus,
+                gpu_count=server.gpu_count,
+                gpu_spec=spec,
+                gpu_dollars_per_hour=settings.economics.gpu_dollars_per_hour if price is None else price,
+            )
+        )
+    windows = [Window(label, seconds_of(label)) for label in settings.windows]
+    return Meter(windows, plans, find_spec=lambda name: find_gpu(name, specs), grid=_grid(settings))
+
+
+def _grid(settings: Settings) -> GridIntensity | None:
+    region, own = settings.grid.region, settings.grid.grams_per_kwh
+    if own is not None:
+        return GridIntensity(region or "configured", own, "configured", "configured")
+    if region is None:
+        return None
+    try:
+        return grid_intensities()[region.upper()]
+    except KeyError:
+        message = f"grid.region: unknown region {region!r}; use an ISO 3166 alpha-3 country code, such as POL, or WORLD"
+        raise ValueError(message) from None
+
+
+def settings_to_feeds(settings: Settings) -> list[Feed]:
+    """Make the sources that the settings describe; nothing is read yet."""
+    vllm = settings.vllm
+    feeds = [
+        Feed(
+            VllmSource(
+                server.name,
+                server.url,
+                timeout=vllm.timeout_seconds,
+                max_bytes=vllm.max_page_bytes,
+                credentials=Credentials(
+                    server.bearer_token, server.bearer_token_file, server.ca_file, server.insecure_skip_verify
+                ),
+            ),
+            vllm.interval_seconds,
+            2 * vllm.timeout_seconds + HUNG_AFTER_SECONDS,
+        )
+        for server in vllm.servers
+    ]
+    if settings.nvml.enabled:
+        # Where every server names its GPUs, the others of the node are not our business, nor their loss our failure.
+        named = [server.gpus for server in vllm.servers]
+        wanted = tuple(dict.fromkeys(gpu for gpus in named for gpu in gpus)) if all(named) else ()
+        feeds.append(Feed(NvmlSource(wanted), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
+    if settings.host.enabled:
+        feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+    return feeds
