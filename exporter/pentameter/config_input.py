@@ -65,7 +65,7 @@ def from_environment(environment: Mapping[str, str], schema: Schema) -> dict[str
     Raises ``ConfigError`` for a variable with the prefix that names no key.
     """
     known = {f"{_PREFIX}{'__'.join(path).upper()}": path for path in _paths(schema)}
-    known |= {f"{_PREFIX}VLLM_URL": ("vllm", "servers"), f"{_PREFIX}CONFIG": ()}
+    known |= {f"{_PREFIX}VLLM_URL": ("vllm", "servers"), f"{_PREFIX}CONFIG": (), f"{_PREFIX}PLUGIN__SERVER": ()}
     tree: dict[str, Any] = {}
     unknown = []
     for variable, value in environment.items():
