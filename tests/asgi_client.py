@@ -30,6 +30,7 @@ class Answer:
 
 def ask(app, path, *, method="GET", **headers) -> Answer:
     """Ask the application once; a header's underscores become hyphens."""
+    path, _, query = path.partition("?")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -38,7 +39,7 @@ def ask(app, path, *, method="GET", **headers) -> Answer:
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 1),

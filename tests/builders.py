@@ -1,8 +1,10 @@
 """Small worlds for tests: what a test does not name is left out or plain."""
 
 from pentameter.readings import EngineReading, GpuReading
+from pentameter.records import FinishedRequest, RecordsReading
+from pentameter.slo import Policy, Slo
 from pentameter.windows import Interval
-from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, World
+from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, Served, World
 
 WINDOW = "1m"
 A100 = GpuSpec("A100-SXM4-80GB", ("NVIDIA A100-SXM4-80GB",), 312e12, 2e12)
@@ -32,12 +34,19 @@ def engine(
     spec=None,
     version=None,
     window=WINDOW,
+    flow=None,
+    flow_tick=None,
+    stalled=None,
 ):
-    """Return an engine; its counters read as high as the window's increase unless they are given."""
+    """Return an engine; its counters read as high as the window's increase unless they are given.
+
+    ``flow`` is what arrived and was aborted in the window, ``flow_tick`` since the last snapshot.
+    """
     counters = {**(deltas or {}), **(tick or {})} if counters is None else counters
     reading = EngineReading(model, name, counters, gauges or {}, {}, cache_config or {})
     what = rolled(deltas, seconds=seconds, histograms=histograms, tick=tick, window=window)
-    return Engine(server, reading, what, spec, version)
+    arrivals = rolled(flow, seconds=seconds, tick=flow_tick, window=window)
+    return Engine(server, reading, what, spec, version, arrivals, stalled)
 
 
 def gpu(joules=None, *, seconds=10.0, tick=None, uuid="GPU-0", index=0, name=H100.nvml_names[0], **reading):
@@ -52,9 +61,43 @@ def gpu(joules=None, *, seconds=10.0, tick=None, uuid="GPU-0", index=0, name=H10
     return Gpu(GpuReading(uuid, index, name, energy, **reading), history, H100, "a", history.tick)
 
 
-def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0"):
+def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0", serving=None):
     """Return a server with its engines and GPUs; ``price`` is of one GPU per hour."""
-    return Deployment(server, model, name, engines, tuple(gpus), gpu_count, price)
+    return Deployment(server, model, name, engines, tuple(gpus), gpu_count, price, serving)
+
+
+def finished(output_tokens=11, *, ttft=0.1, decode=1.0, e2e=None, origin="plugin", arrival=0.0, reason="stop", **more):
+    """Return a finished request that waited ``ttft`` for its first token and took ``decode`` for all others."""
+    e2e = (ttft or 0.0) + (decode or 0.0) if e2e is None else e2e
+    return FinishedRequest(origin, arrival, e2e, output_tokens, ttft=ttft, decode=decode, finish_reason=reason, **more)
+
+
+def records(time, *requests, wall=None, **more):
+    """Return what a source of records received by a moment; its wall clock shows the same as the other unless given."""
+    return RecordsReading(time, time if wall is None else wall, tuple(requests), **more)
+
+
+def slo(name="chat", *, target=0.9, model="*", policy=None, **thresholds):
+    """Return an SLO with these thresholds in seconds; ``policy`` is what differs from the default."""
+    return Slo(name, thresholds, target, model, Policy(**(policy or {})))
+
+
+def served(deltas=None, *, seconds=10.0, tick=None, server="a", model="m", name="0", window=WINDOW, **more):
+    """Return what records say of an engine, of one window that saw ``deltas``."""
+    return Served(server, model, name, rolled(deltas, seconds=seconds, tick=tick, window=window), **more)
+
+
+def verdicts(name="chat", *, good=0, bad=0, unknown=0, tokens=0, **more):
+    """Return the counters of an SLO's verdicts, and of the records that they are of."""
+    prefix = f"slo/{name}/"
+    return {
+        "finished": float(good + bad + unknown),
+        f"{prefix}good": float(good),
+        f"{prefix}bad": float(bad),
+        f"{prefix}good_tokens": float(tokens),
+        **({f"{prefix}unknown/inter_token": float(unknown)} if unknown else {}),
+        **more,
+    }
 
 
 def world(*deployments, **more):

@@ -4,6 +4,7 @@ import pytest
 
 from given_settings import settings_for
 from pentameter.assembly import settings_to_feeds, settings_to_meter
+from pentameter.slo import Policy, Slo
 
 
 def test_the_meter_of_the_settings_refuses_what_it_does_not_know():
@@ -20,4 +21,33 @@ def test_the_feeds_follow_the_settings():
         ("vllm", "a:1"),
         ("vllm", "b:2"),
         ("nvml", ""),
+        ("plugin", ""),
+        ("otlp", ""),
     ]
+
+
+def test_the_receivers_can_be_switched_off():
+    settings = settings_for("http://a:1", host={"enabled": False}, plugin={"enabled": False}, otlp={"http": "off"})
+    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm"]
+
+
+def test_a_grpc_receiver_needs_the_inbox_as_well():
+    otlp = {"http": "off", "grpc_listen": "127.0.0.1:4317"}
+    settings = settings_for("http://a:1", host={"enabled": False}, plugin={"enabled": False}, otlp=otlp)
+    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm", "otlp"]
+
+
+def test_the_slos_of_the_settings_are_those_of_the_meter():
+    chat = {
+        "name": "chat",
+        "model": "llama-*",
+        "ttft_seconds": 0.5,
+        "e2e_seconds": 30,
+        "target": 0.95,
+        "failed": "exclude",
+    }
+    meter = settings_to_meter(settings_for("http://a:1", slos=[chat, {"name": "batch", "tpot_seconds": 0.1}]))
+    assert meter.requests.slos == (
+        Slo("chat", {"ttft": 0.5, "e2e": 30.0}, 0.95, "llama-*", Policy(failed="exclude")),
+        Slo("batch", {"tpot": 0.1}, 0.9, "*", Policy()),
+    )

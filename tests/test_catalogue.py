@@ -25,6 +25,36 @@ CONTRACT = {
     "queue_time_seconds": LATENCY,
     "prefill_time_seconds": LATENCY,
     "decode_time_seconds": LATENCY,
+    "request_ttft_seconds": ENGINE,
+    "request_tpot_seconds": ENGINE,
+    "request_e2e_seconds": ENGINE,
+    "requests_arrived_total": ENGINE,
+    "requests_aborted_total": ENGINE,
+    "offered_requests_per_second": (*ENGINE, "window"),
+    "requests_stalled_seconds": ENGINE,
+    "slo_requests_total": (*ENGINE, "slo", "verdict"),
+    "slo_objective_misses_total": (*ENGINE, "slo", "objective"),
+    "slo_unjudged_requests_total": (*ENGINE, "slo", "reason"),
+    "slo_good_tokens_total": (*ENGINE, "slo"),
+    "slo_attainment_ratio": (*ENGINE, "window", "slo", "bound"),
+    "slo_target_ratio": (*ENGINE, "slo"),
+    "slo_threshold_seconds": (*ENGINE, "slo", "objective"),
+    "slo_policy_info": (*ENGINE, "slo", "aborted", "failed", "rejected", "one_token", "preempted"),
+    "slo_score_ratio": (*ENGINE, "slo"),
+    "request_record_coverage_ratio": (*ENGINE, "window"),
+    "goodput_bound_requests_per_second": (*ENGINE, "window", "slo", "bound"),
+    "goodput_requests_per_second": (*ENGINE, "window", "slo"),
+    "goodput_tokens_per_second": (*ENGINE, "window", "slo"),
+    "goodput_per_gpu_requests_per_second": (*ENGINE, "window", "slo"),
+    "goodput_per_gpu_tokens_per_second": (*ENGINE, "window", "slo"),
+    "goodput_capacity_requests_per_second": (*ENGINE, "slo", "bound"),
+    "goodput_capacity_per_gpu_requests_per_second": (*ENGINE, "slo", "bound"),
+    "goodput_capacity_state": (*ENGINE, "slo", "state"),
+    "goodput_capacity_constraint_info": (*ENGINE, "slo", "constraint"),
+    "goodput_capacity_highest_rate_requests_per_second": (*ENGINE, "slo"),
+    "goodput_capacity_windows": (*ENGINE, "slo"),
+    "goodput_load_ratio": (*ENGINE, "window", "slo", "bound"),
+    "request_records_total": ("source", "outcome"),
     "tokens_per_second": (*ENGINE, "window", "phase"),
     "requests_per_second": (*ENGINE, "window"),
     "requests_running": ENGINE,
@@ -97,7 +127,7 @@ def test_a_name_is_in_snake_case_behind_the_prefix_and_without_a_colon(metric):
 
 @every
 def test_counters_and_only_counters_end_in_total(metric):
-    assert metric.kind in ("counter", "gauge")
+    assert metric.kind in ("counter", "gauge", "histogram")
     assert metric.name.endswith("_total") == (metric.kind == "counter")
 
 
@@ -114,6 +144,15 @@ def test_a_name_ends_with_its_unit(metric):
 @every
 def test_no_suffix_pretends_to_be_part_of_a_histogram_or_summary(metric):
     assert not re.search(r"_(bucket|count|sum|created)$", metric.name)
+
+
+def test_no_name_is_what_a_histogram_or_a_counter_adds_to_another():
+    added = {
+        f"{metric.name.removesuffix('_total')}{suffix}"
+        for metric in CATALOGUE
+        for suffix in ("_bucket", "_count", "_sum", "_created")
+    }
+    assert not added & {metric.name for metric in CATALOGUE}
 
 
 @every
@@ -135,7 +174,7 @@ def test_the_help_is_sentences(metric):
 def test_the_help_of_a_rolling_figure_says_so(metric):
     if "window" in metric.labels:
         assert "window" in metric.help
-        assert metric.kind == "gauge", "a counter has no window"
+        assert metric.kind == "gauge", "what only ever grows has no window"
 
 
 @every
@@ -168,8 +207,8 @@ def full_world():
     return world(deployment(one, gpus=[gpu(10.0, tick=1.0)], gpu_count=1, price=1.0), grid=POLAND, elapsed_seconds=1.0)
 
 
-def test_gauges_come_as_samples_and_counters_as_increments():
-    assert {sample.metric.kind for sample in catalogue.samples(full_world())} == {"gauge"}
+def test_gauges_and_histograms_come_as_samples_and_counters_as_increments():
+    assert {sample.metric.kind for sample in catalogue.samples(full_world())} <= {"gauge", "histogram"}
     assert {sample.metric.kind for sample in catalogue.increments(full_world())} == {"counter"}
 
 

@@ -137,11 +137,46 @@ def test_the_command_line_beats_the_file_and_the_variables(tmp_path, environment
     assert (chosen.listen, chosen.log_level, chosen.vllm.interval_seconds) == (":2", "error", 2.0)
 
 
-def test_the_demo_invents_a_price_and_a_grid_only_where_none_is_set():
+def test_the_demo_invents_a_price_a_grid_and_an_slo_only_where_none_is_set():
     price = {"economics": {"gpu_dollars_per_hour": 9}}
-    assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, "grid": {"region": "USA"}}
-    assert cli._examples(settings(price)) == {"grid": {"region": "USA"}}
-    assert cli._examples(settings({**price, "grid": {"grams_per_kwh": 41}})) == {}
+    slo = {"slos": [{"name": "interactive", "ttft_seconds": 0.5, "tpot_seconds": 0.025}]}
+    assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, "grid": {"region": "USA"}, **slo}
+    assert cli._examples(settings(price)) == {"grid": {"region": "USA"}, **slo}
+    own = {"slos": [{"name": "own", "e2e_seconds": 9}]}
+    assert cli._examples(settings({**price, **own, "grid": {"grams_per_kwh": 41}})) == {}
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    """Return a function that runs the demo up to where it would serve, and says with what it would have."""
+
+    def run(*arguments):
+        served = []
+        monkeypatch.setattr(cli, "_run", lambda chosen, meter, feeds: served.append((chosen, feeds)) or 0)
+        assert cli.main(["demo", *arguments]) == 0
+        return served[0]
+
+    return run
+
+
+def test_the_demo_takes_the_simulators_messages_at_an_address_of_its_own(demo):
+    chosen, feeds = demo()
+    assert chosen.plugin.socket == f"@pentameter-demo-{os.getpid()}"
+    assert {feed.source.name for feed in feeds} >= {"vllm", "simulator", "plugin"}
+    assert [slo.name for slo in chosen.slos] == ["interactive"]
+
+
+def test_the_demo_without_the_plugin_does_not_send(demo, environment, monkeypatch):
+    environment.setenv("PENTAMETER_PLUGIN__ENABLED", "false")
+    monkeypatch.delattr("pentameter.simulator.server.SimulatedPlugin")
+    chosen, feeds = demo()
+    assert not chosen.plugin.enabled
+    assert "plugin" not in {feed.source.name for feed in feeds}
+
+
+def test_the_demo_keeps_out_of_the_state_of_the_real_server(demo, tmp_path):
+    chosen, _ = demo("--config", written(tmp_path, f"state_file: {tmp_path}/state.json"))
+    assert chosen.state_file is None
 
 
 @pytest.mark.usefixtures("fast")

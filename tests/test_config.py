@@ -201,6 +201,92 @@ def test_a_token_and_a_token_file_together_are_refused():
     assert refusal(server(bearer_token="a", bearer_token_file="/b")) == expected
 
 
+def one_slo(**keys):
+    return {"slos": [{"name": "chat", **keys}]}
+
+
+def test_an_slo_asks_for_one_threshold_and_the_rest_has_defaults():
+    [slo] = settings(one_slo(ttft_seconds=0.5)).slos
+    assert (slo.model, slo.target, slo.ttft_seconds) == ("*", 0.9, 0.5)
+    assert (slo.tpot_seconds, slo.inter_token_seconds, slo.e2e_seconds) == (None, None, None)
+    policy = (slo.aborted, slo.failed, slo.rejected, slo.one_token, slo.preempted)
+    assert policy == ("late", "bad", "bad", "judge", "judge")
+
+
+@pytest.mark.parametrize("key", ["ttft_seconds", "tpot_seconds", "inter_token_seconds", "e2e_seconds"])
+def test_any_one_threshold_is_enough(key):
+    assert getattr(settings(one_slo(**{key: 0.25})).slos[0], key) == 0.25
+
+
+def test_several_slos_of_one_model_are_kept_in_order():
+    names = ["strict", "loose", "other"]
+    tree = {"slos": [{"name": name, "ttft_seconds": 1} for name in names]}
+    assert [slo.name for slo in settings(tree).slos] == names
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"slos": [{"name": "chat"}]},
+         "slos.0: give at least one of ttft_seconds, tpot_seconds, inter_token_seconds, e2e_seconds"),
+        ({"slos": [{"ttft_seconds": 1}]}, "slos.0.name: is required"),
+        (one_slo(ttft_seconds=0), "slos.0.ttft_seconds: Input should be greater than 0"),
+        (one_slo(tpot_seconds=-1), "slos.0.tpot_seconds: Input should be greater than 0"),
+        (one_slo(e2e_seconds=float("inf")), "slos.0.e2e_seconds: Input should be a finite number"),
+        (one_slo(ttft_seconds=1, target=1), "slos.0.target: Input should be less than 1"),
+        (one_slo(ttft_seconds=1, target=0), "slos.0.target: Input should be greater than 0"),
+        (one_slo(ttft_seconds=1, target=90), "slos.0.target: Input should be less than 1"),
+        (one_slo(ttft_seconds=1, aborted="good"), "slos.0.aborted: Input should be 'late', 'bad' or 'exclude'"),
+        (one_slo(ttft_seconds=1, failed="judge"), "slos.0.failed: Input should be 'bad' or 'exclude'"),
+        (one_slo(ttft_seconds=1, rejected="late"), "slos.0.rejected: Input should be 'bad' or 'exclude'"),
+        (one_slo(ttft_seconds=1, one_token="skip"), "slos.0.one_token: Input should be 'judge', 'bad' or 'exclude'"),
+        (one_slo(ttft_seconds=1, preempted="bad"), "slos.0.preempted: Input should be 'judge' or 'exclude'"),
+        (one_slo(ttft_second=1), "slos.0.ttft_second: unknown key; did you mean 'ttft_seconds'?"),
+        ({"slos": [{"name": "a", "e2e_seconds": 1}, {"name": "b", "e2e_seconds": 1}, {"name": "a", "e2e_seconds": 2}]},
+         "slos: two SLOs are called 'a'; give each its own name"),
+    ],
+)  # fmt: skip
+def test_an_slo_that_cannot_be_is_refused(tree, message):
+    assert refusal(tree).splitlines()[0] == message
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "\u00e9", "a" * 65, "a\n"])
+def test_the_name_of_an_slo_is_short_and_plain(name):
+    assert refusal({"slos": [{"name": name, "ttft_seconds": 1}]}).startswith("slos.0.name: String should match pattern")
+
+
+def test_a_usual_name_of_an_slo_is_taken():
+    assert settings({"slos": [{"name": "Chat_v1.5-eu", "ttft_seconds": 1}]}).slos[0].name == "Chat_v1.5-eu"
+
+
+def test_the_receivers_are_on_without_being_configured_and_take_spans_of_this_machine_only():
+    plain = settings()
+    assert (plain.plugin.enabled, plain.plugin.socket) == (True, "@pentameter")
+    assert (plain.otlp.http, plain.otlp.grpc_listen, plain.otlp.forward_url) == ("loopback", None, None)
+    assert plain.state_file is None
+
+
+def test_a_receiver_on_an_address_that_is_none_is_refused():
+    expected = "otlp.grpc_listen: must be HOST:PORT, [IPv6]:PORT or :PORT, got '4317'"
+    assert refusal({"otlp": {"grpc_listen": "4317"}}) == expected
+    assert settings({"otlp": {"grpc_listen": "127.0.0.1:4317"}}).otlp.grpc_listen == "127.0.0.1:4317"
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "ftp://collector", "http://"])
+def test_a_collector_that_cannot_be_reached_by_http_is_refused(url):
+    assert refusal({"otlp": {"forward_url": url}}).startswith("otlp.forward_url: url must be http://HOST:PORT")
+
+
+def test_a_collector_has_a_url_with_its_path():
+    url = "http://collector:4318/v1/traces"
+    assert settings({"otlp": {"forward_url": url}}).otlp.forward_url == url
+
+
+@pytest.mark.parametrize("socket", ["", "@", "/" + "a" * 107])
+def test_a_socket_name_that_the_system_cannot_hold_is_refused(socket):
+    assert refusal({"plugin": {"socket": socket}}).startswith("plugin.socket: String should have at")
+
+
 def test_settings_cannot_be_changed():
     chosen = settings(server())
     with pytest.raises(ValidationError, match="frozen"):

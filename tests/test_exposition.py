@@ -10,10 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 import scenario
 from pentameter.catalogue import CATALOGUE
 from pentameter.dimensions.energy import ENERGY
+from pentameter.dimensions.requests import REQUEST_TTFT
 from pentameter.dimensions.timing import RUNNING
 from pentameter.exposition import MAX_FORMATS, Exposition
 from pentameter.health import SOURCE_ABSENT, SOURCE_UP
 from pentameter.page_writer import PageWriter
+from pentameter.record_histograms import CumulativeHistogram, latency_bounds
 from pentameter.snapshot import Snapshot
 
 PAGE = (Path(__file__).parent / "captures" / "vllm-0.32.0-mfu.txt").read_text()
@@ -140,6 +142,37 @@ def test_a_metric_without_samples_leaves_no_empty_family():
 def test_our_own_process_is_on_the_page():
     names = {sample.name for family in parse_text(rendered()[0]) for sample in family.samples}
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= names
+
+
+def with_a_histogram():
+    """Return a snapshot of one histogram, with SLOs at 0.2 s and 3 s, that has seen four requests."""
+    histogram = CumulativeHistogram(latency_bounds("ttft", [0.2, 3.0]))
+    for seconds in (0.05, 0.2, 0.200001, 500.0):
+        histogram.observe(seconds)
+    return Snapshot((REQUEST_TTFT.observe(histogram.reading(), "a", "m", "0"),), (), 0.0, 0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"),
+    [("", parse_text), (PROMETHEUS_2, parse_openmetrics), (PROMETHEUS_3, parse_openmetrics)],
+    ids=["text", "Prometheus 2", "Prometheus 3"],
+)
+def test_a_histogram_is_read_as_it_was_counted(accept, parse):
+    page = rendered(accept, with_a_histogram())[0]
+    (family,) = (family for family in parse(page) if not family.name.startswith("process_"))
+    assert (family.name, family.type) == ("pentameter_request_ttft_seconds", "histogram")
+    values = {
+        sample.name.removeprefix(f"{family.name}_") + sample.labels.get("le", ""): sample.value
+        for sample in family.samples
+    }
+    assert [values[key] for key in ("bucket0.037", "bucket0.1", "bucket0.2", "bucket0.27")] == [0, 1, 2, 3]
+    assert [values[key] for key in ("bucket3.0", "bucket+Inf", "count")] == [3, 4, 4]
+    assert values["sum"] == pytest.approx(500.450001)
+    assert "_created" not in page
+
+
+def test_promtool_has_nothing_to_say_against_a_histogram(promtool):
+    assert promtool(rendered("", with_a_histogram())[0].encode()) == ""
 
 
 def test_before_the_first_snapshot_there_is_only_our_own_process():

@@ -1,18 +1,21 @@
 """The exporter's own HTTP server: every path, healthy or not."""
 
+import math
 import time
 from html.parser import HTMLParser
 
 import pytest
 
 from asgi_client import ask
+from pentameter.dimensions.requests import REQUEST_TTFT
 from pentameter.dimensions.timing import RUNNING
 from pentameter.http import STALLED_SECONDS, create_app
+from pentameter.readings import Histogram
 from pentameter.snapshot import Snapshot, SourceHealth
 
 UP = SourceHealth("vllm", "a", True, "", "", last_success=1700.5, failures=2, successes=40)
 DOWN = SourceHealth("nvml", "", False, "gpu_lost", "GPU <0> & 'friends' are \"lost\"", failures=3)
-PATHS = ("/metrics", "/healthz", "/readyz", "/api/v1/snapshot", "/")
+PATHS = ("/metrics", "/healthz", "/readyz", "/api/v1/snapshot", "/api/v1/autoscaling", "/")
 
 
 def snapshot(*, age=0.0):
@@ -145,6 +148,20 @@ def test_the_snapshot_is_there_as_json():
         "value": 3.0,
     }
     assert [source["source"] for source in answer.json["sources"]] == ["vllm", "nvml"]
+
+
+def test_a_histogram_is_there_as_json_with_its_last_bound_in_words():
+    sample = REQUEST_TTFT.observe(Histogram((0.1, 1.0, math.inf), (2.0, 3.0, 7.0), 21.5), "a", "m", "0")
+    answer = ask(app(Snapshot((sample,), (), time.time(), time.monotonic(), 1)), "/api/v1/snapshot")
+    assert answer.json["samples"] == [
+        {
+            "name": "pentameter_request_ttft_seconds",
+            "labels": {"server": "a", "model_name": "m", "engine": "0"},
+            "buckets": [["0.1", 2.0], ["1.0", 3.0], ["+Inf", 7.0]],
+            "sum": 21.5,
+            "count": 7.0,
+        }
+    ]
 
 
 def test_before_the_first_snapshot_there_is_none_to_show():

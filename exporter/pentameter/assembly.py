@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pentameter.config import Settings, seconds_of
 from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
 from pentameter.facts import find_gpu, gpu_specs, grid_intensities
 from pentameter.meter import Meter, ServerPlan
+from pentameter.slo import OBJECTIVES, Policy, Slo
 from pentameter.sources.host import HostSource
 from pentameter.sources.http_get import Credentials
 from pentameter.sources.nvml import NvmlSource
+from pentameter.sources.otlp import OtlpInbox
+from pentameter.sources.plugin_feed import PluginFeed
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.windows import Window
 from pentameter.world import GridIntensity
+
+if TYPE_CHECKING:
+    from pentameter.records import RecordsReading
+    from pentameter.sources import Source
+
+RECORDS_INTERVAL_SECONDS = 0.25
 
 
 def settings_to_meter(settings: Settings) -> Meter:
@@ -37,7 +48,30 @@ def settings_to_meter(settings: Settings) -> Meter:
             )
         )
     windows = [Window(label, seconds_of(label)) for label in settings.windows]
-    return Meter(windows, plans, find_spec=lambda name: find_gpu(name, specs), grid=_grid(settings))
+    return Meter(
+        windows,
+        plans,
+        find_spec=lambda name: find_gpu(name, specs),
+        grid=_grid(settings),
+        slos=_slos(settings),
+    )
+
+
+def _slos(settings: Settings) -> list[Slo]:
+    return [
+        Slo(
+            slo.name,
+            {
+                objective: seconds
+                for objective in OBJECTIVES
+                if (seconds := getattr(slo, f"{objective}_seconds")) is not None
+            },
+            slo.target,
+            slo.model,
+            Policy(slo.aborted, slo.failed, slo.rejected, slo.one_token, slo.preempted),
+        )
+        for slo in settings.slos
+    ]
 
 
 def _grid(settings: Settings) -> GridIntensity | None:
@@ -79,4 +113,14 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
         feeds.append(Feed(NvmlSource(wanted), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
     if settings.host.enabled:
         feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+    if settings.plugin.enabled:
+        feeds.append(_records(PluginFeed(settings.plugin.socket)))
+    if settings.otlp.http != "off" or settings.otlp.grpc_listen:
+        feeds.append(_records(OtlpInbox()))
     return feeds
+
+
+def _records(source: Source[RecordsReading]) -> Feed:
+    """Return the feed of a receiver: it is emptied often, and a sender that comes late is heard at once."""
+    every = RECORDS_INTERVAL_SECONDS
+    return Feed(source, every, HUNG_AFTER_SECONDS, absent_retry=every, receives=True)

@@ -148,7 +148,8 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
     if options.preset not in PRESETS:
         message = f"unknown preset {options.preset!r}; there are: {', '.join(PRESETS)}"
         raise ConfigError(message)
-    with SimulatedVllm(PRESETS[options.preset], begin=DEMO_BEGIN_SECONDS) as simulated:
+    address = f"@pentameter-demo-{os.getpid()}" if settings.plugin.enabled else None
+    with SimulatedVllm(PRESETS[options.preset], begin=DEMO_BEGIN_SECONDS, plugin_socket=address) as simulated:
         url = simulated.start()
         log.info("simulating %s at %s", options.preset, url)
         overrides = {
@@ -156,6 +157,8 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
             "listen": settings.listen,
             "vllm": {"servers": [{"url": url, "name": "simulator"}]},
             "nvml": {"enabled": False},
+            "plugin": {"socket": address} if address else {},
+            "state_file": None,  # what is learnt of a simulation must not pass for the real server's
         }
         demo = load(options.config, overrides=overrides)
         meter, feeds = _plan(demo)
@@ -164,12 +167,17 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _examples(settings: Settings) -> dict[str, Any]:
-    """Return a price and a grid for the demo where none is set, so that every metric moves."""
+    """Return a price, a grid and an SLO for the demo where none is set, so that every metric moves.
+
+    The SLO is one that the simulated day keeps, but for its overload.
+    """
     examples: dict[str, Any] = {}
     if settings.economics.gpu_dollars_per_hour is None:
         examples["economics"] = {"gpu_dollars_per_hour": 2.5}
     if settings.grid.region is None and settings.grid.grams_per_kwh is None:
         examples["grid"] = {"region": "USA"}
+    if not settings.slos:
+        examples["slos"] = [{"name": "interactive", "ttft_seconds": 0.5, "tpot_seconds": 0.025}]
     if examples:
         log.info("for the example only: %s", examples)
     return examples

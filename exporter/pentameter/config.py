@@ -190,7 +190,9 @@ class Economics(Section):
 class SloSettings(Section):
     """One service level objective: a request is good when it keeps all its thresholds."""
 
-    name: str = Field(min_length=1, max_length=64, description="Value of the `slo` label.")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Value of the `slo` label: letters, digits, `_`, `.` and `-`."
+    )
     model: str = Field("*", description="Shell pattern of the served model names that it is for, such as `llama-*`.")
     ttft_seconds: float | None = Field(None, gt=0, description="Most time to the first token.")
     tpot_seconds: float | None = Field(None, gt=0, description="Most time per output token after the first.")
@@ -243,6 +245,20 @@ class Otlp(Section):
         None, description="Collector that gets everything received, such as http://collector:4318/v1/traces."
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="A larger body, unpacked, is refused.")
+
+    @field_validator("grpc_listen")
+    @classmethod
+    def _address(cls, listen: str | None) -> str | None:
+        if listen is not None:
+            split_listen(listen)
+        return listen
+
+    @field_validator("forward_url")
+    @classmethod
+    def _collector(cls, url: str | None) -> str | None:
+        if url is not None:
+            _server_name(url)
+        return url
 
 
 class Settings(Section):

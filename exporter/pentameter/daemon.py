@@ -24,8 +24,11 @@ from pentameter import __version__
 from pentameter.config import Settings, split_listen
 from pentameter.health import BUILD_INFO
 from pentameter.http import create_app
+from pentameter.keeper import Keeper
 from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import GpusReading, HostReading, VllmReading
+from pentameter.receivers import Receivers
+from pentameter.records import RecordsReading
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources import Source, SourceAbsent, SourceError
 from pentameter.worker import Worker
@@ -49,10 +52,14 @@ CLOSE_SECONDS = 2.0
 class Feed:
     """A source and how often it is read."""
 
-    source: Source[VllmReading | GpusReading | HostReading]
+    source: Source[VllmReading | GpusReading | HostReading | RecordsReading]
     interval: float
     patience: float
     """Longest time that one read may take before the source counts as hung."""
+    absent_retry: float = ABSENT_RETRY_SECONDS
+    """How soon it is asked again after it was absent."""
+    receives: bool = False
+    """Others send to it; there is nothing to be asked for."""
 
 
 class Daemon:
@@ -122,7 +129,7 @@ class Daemon:
         try:
             while True:
                 health = await self._read(feed, worker, health)
-                await ticker.wait(ABSENT_RETRY_SECONDS if health.absent else 0.0)
+                await ticker.wait(feed.absent_retry if health.absent else 0.0)
         finally:
             worker.close()
 
@@ -158,8 +165,10 @@ class Daemon:
             ),
         )
 
-    def _take(self, source: Source[Any], reading: VllmReading | GpusReading | HostReading) -> None:
-        if isinstance(reading, VllmReading):
+    def _take(self, source: Source[Any], reading: VllmReading | GpusReading | HostReading | RecordsReading) -> None:
+        if isinstance(reading, RecordsReading):
+            self._meter.take_records(reading, source.name)
+        elif isinstance(reading, VllmReading):
             self._meter.take_vllm(reading)
             self._answered = True
         elif isinstance(reading, GpusReading):
@@ -208,6 +217,12 @@ class _Ticker:
 async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None:
     """Run the daemon and its HTTP server until SIGTERM or SIGINT."""
     daemon = Daemon(meter, feeds, settings.derive_interval_seconds)
+    keeper = Keeper(settings.state_file, meter) if settings.state_file else None
+    if keeper is not None:
+        keeper.restore()
+    app = create_app(daemon.latest, daemon.answered)
+    receivers = Receivers(settings, feeds)
+    receivers.mount(app)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -215,7 +230,7 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
     host, port = split_listen(settings.listen)
     server = _QuietServer(
         uvicorn.Config(
-            create_app(daemon.latest, daemon.answered),
+            app,
             host=host,
             port=port,
             log_level="warning",
@@ -225,12 +240,15 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
             http="h11",
             ws="none",
             timeout_graceful_shutdown=2,
+            proxy_headers=False,  # nobody may pass for this machine by a header
         )
     )
     listening = _listen(host, port)
+    receivers.start()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[listening]))
         work = group.create_task(daemon.run(stop))
+        keeping = group.create_task(keeper.run()) if keeper is not None else None
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.01)
         address, bound = listening.getsockname()[:2]
@@ -239,6 +257,11 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
         stop.set()
         server.should_exit = True
         await work
+        if keeping is not None:
+            keeping.cancel()
+    receivers.stop()
+    if keeper is not None:
+        keeper.save()
     close(feeds)
 
 

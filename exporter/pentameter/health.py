@@ -81,6 +81,17 @@ RESETS = Metric(
     "",
     _SOURCE,
 )
+RECORDS = Metric(
+    "pentameter_request_records_total",
+    "counter",
+    Unit.NONE,
+    Dimension.HEALTH,
+    "What became of what the sources of request records received. Of the records: accepted by the receiver, then "
+    "counted, duplicate (the plugin or a span has reported the request already) or unattributed (nothing says which "
+    "server it is of). The other outcomes are of the receiver: bodies or spans refused, dropped or forwarded.",
+    "",
+    ("source", "outcome"),
+)
 BUILD_INFO = Metric(
     "pentameter_build_info",
     "gauge",
@@ -143,6 +154,7 @@ METRICS = (
     READS,
     DURATION,
     RESETS,
+    RECORDS,
     BUILD_INFO,
     ENGINE_INFO,
     GPU_INFO,
@@ -166,6 +178,12 @@ def source_samples(sources: Iterable[SourceHealth], resets: Mapping[tuple[str, s
             yield LAST_SUCCESS(health.last_success, *place)
         if health.up and health.duration_seconds is not None:
             yield DURATION(health.duration_seconds, *place)
+
+
+def record_samples(outcomes: Iterable[tuple[str, str, float]]) -> Iterator[Sample]:
+    """Yield what became of request records."""
+    for source, outcome, count in outcomes:
+        yield RECORDS(count, source, outcome)
 
 
 def samples(world: World) -> Iterator[Sample]:

@@ -11,11 +11,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from pentameter import __version__
+from pentameter.autoscaling import SELECTORS, autoscaling
 from pentameter.exposition import Exposition
+from pentameter.page_writer import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pentameter.metric import Sample
     from pentameter.snapshot import Snapshot, SourceHealth
 
 STALLED_SECONDS = 180.0
@@ -34,11 +37,21 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             {
                 "name": sample.metric.name,
                 "labels": dict(zip(sample.metric.labels, sample.labels, strict=True)),
-                "value": sample.value,
+                **_figures(sample),
             }
             for sample in snapshot.samples
         ],
     }
+
+
+def _figures(sample: Sample) -> dict[str, Any]:
+    """Return the value of a sample, or the parts of a histogram.
+
+    Bounds are strings, as in the label ``le``: JSON has no number for the last of them, +Inf.
+    """
+    if sample.histogram is None:
+        return {"value": sample.value}
+    return {"buckets": buckets(sample.histogram), "sum": sample.histogram.sum, "count": sample.histogram.count}
 
 
 def _source(health: SourceHealth) -> dict[str, Any]:
@@ -87,6 +100,14 @@ def create_app(latest: Callable[[], Snapshot | None], answered: Callable[[], boo
         snapshot = latest()
         return JSONResponse(document(snapshot)) if snapshot else JSONResponse({"error": "starting"}, 503)
 
+    @app.api_route("/api/v1/autoscaling", methods=_READ)
+    async def autoscaling_document(request: Request) -> JSONResponse:
+        snapshot = latest()
+        if snapshot is None:
+            return JSONResponse({"error": "starting"}, 503)
+        wanted = {key: value for key, value in request.query_params.items() if key in SELECTORS}
+        return JSONResponse(autoscaling(snapshot, request.query_params.get("window"), wanted))
+
     @app.api_route("/", methods=_READ)
     async def index() -> HTMLResponse:
         return HTMLResponse(_page(latest()))
@@ -104,6 +125,6 @@ def _page(snapshot: Snapshot | None) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><title>Pentameter</title>"
         f"<h1>Pentameter {__version__}</h1>"
         "<p><a href=metrics>metrics</a> · <a href=healthz>healthz</a> · <a href=readyz>readyz</a> · "
-        "<a href=api/v1/snapshot>snapshot</a></p>"
+        "<a href=api/v1/snapshot>snapshot</a> · <a href=api/v1/autoscaling>autoscaling</a></p>"
         f"<table border=1><tr><th>source<th>server<th>state<th>message</tr>{rows}</table></html>"
     )

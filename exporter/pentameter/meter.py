@@ -12,8 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter import catalogue
-from pentameter.health import source_samples
+from pentameter.attribution import Place
+from pentameter.health import record_samples, source_samples
 from pentameter.metric import Sample
+from pentameter.request_meter import RequestMeter
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.windows import Continuity, Track, Window
 from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, World
@@ -21,7 +23,9 @@ from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Ro
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pentameter.readings import GpuReading, GpusReading, HostReading, VllmReading
+    from pentameter.readings import EngineReading, GpuReading, GpusReading, HostReading, VllmReading
+    from pentameter.records import RecordsReading
+    from pentameter.slo import Slo
 
 CLOCK_SLACK_SECONDS = 60.0
 """How far the wall clocks of a server and of the exporter may differ, when a restart is judged."""
@@ -62,8 +66,10 @@ class Meter:
         *,
         find_spec: Callable[[str], GpuSpec | None],
         grid: GridIntensity | None = None,
+        slos: Sequence[Slo] = (),
     ) -> None:
         self._windows = tuple(windows)
+        self.requests = RequestMeter(windows, [plan.server for plan in servers], slos)
         self._servers = {plan.server: _ServerState(plan) for plan in servers}
         self._find_spec = find_spec
         self._grid = grid
@@ -91,6 +97,7 @@ class Meter:
             reset |= track.observe(reading.monotonic, engine.counters, engine.histograms, continuity) > 0
         self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
+        self.requests.take_vllm(reading, continuity, restarted=reset)
         if continuity is Continuity.FOREIGN:
             state.reading = None
             message = "the answers come from several processes; give each vLLM server its own URL"
@@ -107,6 +114,7 @@ class Meter:
         ]
         for key in gone:
             del self._engine_tracks[key]
+            self.requests.forget(Place(*key))
 
     def take_gpus(self, reading: GpusReading, source: str) -> None:
         """Take in a GPU reading."""
@@ -129,9 +137,14 @@ class Meter:
         self._host = reading
         self._host_track.observe(reading.monotonic, {"cpu_busy_seconds": reading.cpu_busy_seconds}, {}, Continuity.SAME)
 
+    def take_records(self, reading: RecordsReading, source: str) -> None:
+        """Take in request records."""
+        self.requests.take_records(source, reading)
+
     def take_health(self, health: SourceHealth) -> None:
         """Note how a source is doing; a source that is down takes its data away."""
         self._health[health.source, health.server] = health
+        self.requests.take_state(health.source, up=health.up)
         if health.up:
             return
         if health.source == "vllm":
@@ -147,6 +160,7 @@ class Meter:
 
     def measure(self, monotonic: float, wall: float) -> Snapshot:
         """Make the snapshot of this moment; the counters grow by what came in since the last."""
+        self.requests.observe(monotonic, wall)
         world = self._world(monotonic)
         self._measured_at = monotonic
         samples = list(catalogue.samples(world))
@@ -160,7 +174,8 @@ class Meter:
         """Make a snapshot of these samples and of the sources' health."""
         self._sequence += 1
         health = self.health()
-        return Snapshot((*samples, *source_samples(health, self._resets)), health, wall, monotonic, self._sequence)
+        own = (*source_samples(health, self._resets), *record_samples(self.requests.outcomes()))
+        return Snapshot((*samples, *own), health, wall, monotonic, self._sequence)
 
     def _world(self, monotonic: float) -> World:
         gpus = tuple(self._gpu(gpu) for gpu in self._gpus.gpus) if self._gpus else ()
@@ -173,13 +188,17 @@ class Meter:
             engines += here
             if state.last is not None:
                 state.gpus_seen = len(own) or state.gpus_seen
-                deployments.append(_deployment(state, state.last, here, own))
+                serving = self.requests.serving_gpus(state.plan.server)
+                deployments.append(_deployment(state, state.last, here, own, serving))
         host_rolled = self._rolled(self._host_track) if self._host else Rolled()
         return World(
             windows=tuple(window.label for window in self._windows),
             engines=tuple(engines),
             deployments=tuple(deployments),
             gpus=gpus,
+            served=tuple(self.requests.served(monotonic)),
+            slos=self.requests.slos,
+            capacities=tuple(self.requests.capacities()),
             host=self._host,
             host_rolled=host_rolled,
             grid=self._grid,
@@ -213,15 +232,18 @@ class Meter:
         if state.reading is None:
             return ()
         spec = state.plan.gpu_spec or _common_spec(gpus)
-        return tuple(
-            Engine(
-                server=state.plan.server,
-                reading=engine,
-                rolled=self._rolled(self._engine_tracks[state.plan.server, engine.model_name, engine.engine]),
-                spec=spec,
-                version=state.reading.version,
-            )
-            for engine in state.reading.engines
+        return tuple(self._engine(state.reading, engine, spec) for engine in state.reading.engines)
+
+    def _engine(self, page: VllmReading, engine: EngineReading, spec: GpuSpec | None) -> Engine:
+        flow, stalled = self.requests.flow(page.server, engine)
+        return Engine(
+            server=page.server,
+            reading=engine,
+            rolled=self._rolled(self._engine_tracks[page.server, engine.model_name, engine.engine]),
+            spec=spec,
+            version=page.version,
+            flow=flow,
+            stalled_seconds=stalled,
         )
 
     def _rolled(self, track: Track) -> Rolled:
@@ -230,7 +252,7 @@ class Meter:
 
 
 def _deployment(
-    state: _ServerState, last: VllmReading, engines: tuple[Engine, ...], gpus: tuple[Gpu, ...]
+    state: _ServerState, last: VllmReading, engines: tuple[Engine, ...], gpus: tuple[Gpu, ...], serving: int | None
 ) -> Deployment:
     plan = state.plan
     # A mapped GPU that is not visible now must make neither the energy nor the price smaller.
@@ -242,6 +264,7 @@ def _deployment(
         engines=engines,
         gpus=gpus if complete else (),
         gpu_count=plan.gpu_count or len(plan.gpus) or state.gpus_seen,
+        serving_gpus=plan.gpu_count or len(plan.gpus) or serving or state.gpus_seen,
         gpu_dollars_per_hour=plan.gpu_dollars_per_hour,
     )
 

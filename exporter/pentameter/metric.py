@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pentameter.readings import Histogram
 
 ENGINE = ("server", "model_name", "engine")
 """The labels that every figure of an engine or a server begins with."""
@@ -50,12 +53,16 @@ class LabelCountError(ValueError):
     """A sample was made with more or fewer label values than its metric declares."""
 
 
+class KindError(ValueError):
+    """A number was given to a histogram, or a histogram to what is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric: its public name, what it means and how it is computed."""
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     unit: Unit
     dimension: Dimension
     help: str
@@ -65,16 +72,41 @@ class Metric:
     def __call__(self, value: float, *labels: str) -> Sample:
         """Make a sample of this metric.
 
-        Raises ``LabelCountError`` when the label values do not match the declaration, and ``ValueError``
-        for NaN: what is unknown is left out, never exported.
+        Raises ``LabelCountError`` when the label values do not match the declaration, ``KindError`` for a
+        histogram, and ``ValueError`` for NaN: what is unknown is left out, never exported.
         """
-        if len(labels) != len(self.labels):
-            message = f"{self.name} takes the labels {self.labels}, got the values {labels}"
-            raise LabelCountError(message)
+        self._check(labels)
+        if self.kind == "histogram":
+            message = f"{self.name} is a histogram, a number is no sample of it"
+            raise KindError(message)
         if math.isnan(value):
             message = f"{self.name}{labels}: NaN is not a value; an unknown value is left out"
             raise ValueError(message)
         return Sample(self, float(value), labels)
+
+    def observe(self, histogram: Histogram, *labels: str) -> Sample:
+        """Make a sample of this metric, which is a histogram; its value is the number of observations.
+
+        Raises ``LabelCountError`` when the label values do not match the declaration, ``KindError`` where the
+        metric is no histogram, and ``ValueError`` for a histogram that no page can show: its bounds must end with
+        +Inf, as many as counts, and its sum must be finite.
+        """
+        self._check(labels)
+        if self.kind != "histogram":
+            message = f"{self.name} is a {self.kind}, a histogram is no sample of it"
+            raise KindError(message)
+        if histogram.bounds[-1:] != (math.inf,) or len(histogram.bounds) != len(histogram.counts):
+            message = f"{self.name}{labels}: the bounds do not end with +Inf, or are not as many as the counts"
+            raise ValueError(message)
+        if not math.isfinite(histogram.sum):
+            message = f"{self.name}{labels}: {histogram.sum} is no sum"
+            raise ValueError(message)
+        return Sample(self, float(histogram.count), labels, histogram)
+
+    def _check(self, labels: tuple[str, ...]) -> None:
+        if len(labels) != len(self.labels):
+            message = f"{self.name} takes the labels {self.labels}, got the values {labels}"
+            raise LabelCountError(message)
 
     @property
     def documentation(self) -> str:
@@ -89,6 +121,8 @@ class Sample:
     metric: Metric
     value: float
     labels: tuple[str, ...]
+    histogram: Histogram | None = None
+    """What a sample of a histogram shows; ``value`` is then the number of observations."""
 
     @property
     def key(self) -> tuple[str, tuple[str, ...]]:

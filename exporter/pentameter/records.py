@@ -44,7 +44,7 @@ class FinishedRequest:
     @property
     def tpot(self) -> float | None:
         """Return the time per output token after the first, or None for a request of fewer than two tokens."""
-        if self.decode is None or self.output_tokens < 2:  # noqa: PLR2004 - there is no "per further token" below two
+        if self.decode is None or self.output_tokens < 2:
             return None
         return self.decode / (self.output_tokens - 1)
 

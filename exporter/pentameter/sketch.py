@@ -12,22 +12,30 @@ import math
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 SMALLEST = 1e-6
-"""Seconds; what is shorter counts as this."""
+"""Seconds; what is not longer counts as none at all, as the decode time of one token does."""
+LARGEST = 1e6
+"""Seconds, eleven days; what is longer counts as this."""
 _SCALE = 1.0 / math.log(GAMMA)
 _OFFSET = math.log(SMALLEST) * _SCALE
+LAST = math.ceil(math.log(LARGEST) * _SCALE - _OFFSET)
+"""The highest bucket."""
 
 
 def index_of(value: float) -> int:
-    """Return the bucket of a value in seconds; 0 for everything up to ``SMALLEST``."""
+    """Return the bucket of a value in seconds: 0 for everything up to ``SMALLEST``, ``LAST`` from ``LARGEST`` on.
+
+    Raises ``ValueError`` for NaN.
+    """
     if value <= SMALLEST:
         return 0
-    return math.ceil(math.log(value) * _SCALE - _OFFSET)
+    if value >= LARGEST:
+        return LAST
+    return math.ceil(math.log(value) * _SCALE - _OFFSET) or 1  # rounding may put the shortest of bucket 1 below it
 
 
 def value_of(index: int) -> float:
-    """Return a bucket's representative, within 1 % of everything in it.
+    """Return a bucket's representative in seconds, within 1 % of everything in it; 0 for the lowest.
 
-    >>> round(value_of(index_of(0.25)), 2)
-    0.25
+    An index below the lowest bucket or above the highest stands for that bucket.
     """
-    return SMALLEST if index <= 0 else SMALLEST * 2.0 * GAMMA**index / (GAMMA + 1.0)
+    return SMALLEST * 2.0 * GAMMA ** min(index, LAST) / (GAMMA + 1.0) if index > 0 else 0.0

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 OBJECTIVES = ("ttft", "tpot", "inter_token", "e2e")
 
+_OF_LATER_TOKENS = frozenset({"tpot", "inter_token"})
+"""What a request of one token has not."""
+
 SCORE_CAP = 16.0
 """Score of a request that is bad whatever its latency, and the most that any request scores: a sum of scores stays
 finite."""
@@ -44,7 +47,7 @@ class Policy:
     rejected: Literal["bad", "exclude"] = "bad"
     """Turned away by admission control before any work."""
     one_token: Literal["judge", "bad", "exclude"] = "judge"
-    """No time per output token. ``judge``: on the other thresholds, as vLLM's benchmark does."""
+    """Neither time per output token nor gap. ``judge``: on the other thresholds, as vLLM's benchmark does."""
     preempted: Literal["judge", "exclude"] = "judge"
 
 
@@ -92,15 +95,14 @@ def judge(slo: Slo, request: FinishedRequest) -> Judgement:
     score = min(SCORE_CAP, max(margins.values(), default=0.0))
     missed = score > 1
     if request.finish_reason == "abort":
-        late = missed or _was_waiting_too_long(slo, request)
-        if policy.aborted == "bad" or (policy.aborted == "late" and late):
+        if policy.aborted == "bad" or (policy.aborted == "late" and missed):
             return _bad(margins)
         return _excluded("aborted", margins)
     if request.finish_reason == "error" or request.output_tokens < 1:
         return _bad(margins) if policy.failed == "bad" else _excluded("failed", margins)
     if request.preemptions and policy.preempted == "exclude":
         return _excluded("preempted", margins)
-    if request.output_tokens == 1 and "tpot" in slo.thresholds:
+    if request.output_tokens == 1 and not _OF_LATER_TOKENS.isdisjoint(slo.thresholds):
         if policy.one_token == "bad":
             return _bad(margins)
         if policy.one_token == "exclude":
@@ -109,7 +111,7 @@ def judge(slo: Slo, request: FinishedRequest) -> Judgement:
         return Judgement(Verdict.BAD, score, "", margins)
     lacking = slo.thresholds.keys() - margins.keys()
     if request.output_tokens == 1:
-        lacking -= {"tpot", "inter_token"}
+        lacking -= _OF_LATER_TOKENS
     if lacking:
         return Judgement(Verdict.UNKNOWN, None, min(lacking), margins)
     return Judgement(Verdict.GOOD, score, "", margins)
@@ -123,15 +125,12 @@ def _excluded(reason: str, margins: Mapping[str, float]) -> Judgement:
     return Judgement(Verdict.EXCLUDED, None, reason, margins)
 
 
-def _was_waiting_too_long(slo: Slo, request: FinishedRequest) -> bool:
-    """Say whether a request without a first token had waited longer for it than allowed."""
-    threshold = slo.thresholds.get("ttft")
-    return threshold is not None and request.ttft is None and request.e2e > threshold
-
-
 def _margins(slo: Slo, request: FinishedRequest) -> Iterator[tuple[str, float]]:
     for objective, threshold in slo.thresholds.items():
         seconds = _inter_token(request, threshold) if objective == "inter_token" else getattr(request, objective)
+        if objective == "ttft" and seconds is None and request.finish_reason == "abort":
+            # Its first token, had the client waited for it, would have been at least so late.
+            seconds = request.e2e
         if seconds is not None:
             yield objective, seconds / threshold
 

@@ -16,6 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pentameter.readings import Histogram
@@ -58,6 +59,11 @@ class Interval:
     seconds: float
     deltas: Mapping[str, float] = field(default_factory=dict)
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    gauges_before: Mapping[str, float] = field(default_factory=dict)
+    """What chosen gauges read at the beginning; empty where the counting has broken off in between, so that what was
+    there at the beginning says nothing of what was counted since."""
+    gauges_after: Mapping[str, float] = field(default_factory=dict)
+    """What they read at the end."""
 
     def delta(self, key: str) -> float | None:
         """Return the increase of a counter, or None where the server does not publish it."""
@@ -100,6 +106,18 @@ class _Layout:
         return place
 
 
+_NO_GAUGES: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class _Point:
+    """A past moment: its totals, and what the gauges read."""
+
+    time: float
+    totals: array[float]
+    gauges: Mapping[str, float]
+
+
 class Track:
     """The totals of one engine or GPU, and what each window saw of them."""
 
@@ -108,10 +126,11 @@ class Track:
         self._layout = _Layout()
         self._raw: array[float] = array("d")
         self._totals: array[float] = array("d")
-        self._rings: dict[str, deque[tuple[float, array[float]]]] = {w.label: deque() for w in self._windows}
-        self._drained: dict[str, tuple[float, array[float]]] = {}
-        self._baseline: tuple[float, array[float]] | None = None
+        self._rings: dict[str, deque[_Point]] = {w.label: deque() for w in self._windows}
+        self._drained: dict[str, _Point] = {}
+        self._baseline: _Point | None = None
         self._time: float | None = None
+        self._gauges: Mapping[str, float] = _NO_GAUGES
         self._bounds: dict[str, tuple[float, ...]] = {}
         self._keys: tuple[str, ...] = ()
 
@@ -126,29 +145,37 @@ class Track:
         counters: Mapping[str, float],
         histograms: Mapping[str, Histogram],
         continuity: Continuity,
+        gauges: Mapping[str, float] = _NO_GAUGES,
     ) -> int:
         """Take in one reading; return the number of series found reset.
 
         A reading that is not younger than the last is ignored. The first reading is the baseline and
         earns nothing, because its history is not known. A series that appears later counts from zero: the
-        page before did not have it.
+        page before did not have it. ``gauges`` are kept as they are, for the two ends of an interval.
         """
         if self._time is not None and time <= self._time:
             return 0
         raw = self._collect(counters, histograms)
+        bounds = {key: histogram.bounds for key, histogram in histograms.items()}
+        broken = continuity is Continuity.FOREIGN or any(
+            self._bounds.get(key, new) != new for key, new in bounds.items()
+        )
         resets = 0
         if self._time is None or continuity is Continuity.FOREIGN:
             self._settle(raw, self._raw)
         else:
             resets = self._advance(raw, continuity)
+        if broken or (resets and continuity is Continuity.SAME):
+            self._forget_gauges()
         self._raw = raw
         self._time = time
-        self._bounds = {key: histogram.bounds for key, histogram in histograms.items()}
+        self._gauges = gauges
+        self._bounds = bounds
         self._keys = tuple(counters)
         for window in self._windows:
             self._remember(window, time)
         if self._baseline is None:
-            self._baseline = (time, self._totals[:])
+            self._baseline = self._now(time)
         return resets
 
     def interval(self, window: Window) -> Interval | None:
@@ -157,9 +184,9 @@ class Track:
             return None
         ring = self._rings[window.label]
         oldest = self._time - STRETCH * window.seconds
-        for time, totals in ring:
-            if oldest <= time < self._time:
-                return self._between(time, totals)
+        for point in ring:
+            if oldest <= point.time < self._time:
+                return self._since(point)
         return None
 
     def drain(self, drain: str = "own") -> Interval | None:
@@ -168,11 +195,19 @@ class Track:
         Each drain sees everything once: what one leaves alone for a while reaches it later, whole.
         """
         past = self._drained.get(drain, self._baseline)
-        if self._time is None or past is None or past[0] >= self._time:
+        if self._time is None or past is None or past.time >= self._time:
             return None
-        interval = self._between(*past)
-        self._drained[drain] = (self._time, self._totals[:])
+        interval = self._since(past)
+        self._drained[drain] = self._now(self._time)
         return interval
+
+    def _now(self, time: float) -> _Point:
+        return _Point(time, self._totals[:], self._gauges)
+
+    def _forget_gauges(self) -> None:
+        """Let no past gauge stand for what is counted from here on: some of it is of another origin, or lost."""
+        for point in chain(filter(None, [self._baseline]), self._drained.values(), *self._rings.values()):
+            point.gauges = _NO_GAUGES
 
     def _collect(self, counters: Mapping[str, float], histograms: Mapping[str, Histogram]) -> array[float]:
         """Lay the reading out; a series that it lacks is NaN. Old arrays grow to the new size."""
@@ -218,17 +253,17 @@ class Track:
     def _remember(self, window: Window, time: float) -> None:
         ring = self._rings[window.label]
         # 0.75: scrapes jitter, and a point a little early is better than every second one skipped.
-        if ring and time - ring[-1][0] < 0.75 * window.seconds / RESOLUTION:
+        if ring and time - ring[-1].time < 0.75 * window.seconds / RESOLUTION:
             return
-        ring.append((time, self._totals[:]))
-        while len(ring) > 1 and ring[1][0] <= time - window.seconds:
+        ring.append(self._now(time))
+        while len(ring) > 1 and ring[1].time <= time - window.seconds:
             ring.popleft()
 
-    def _between(self, time: float, past: array[float]) -> Interval:
+    def _since(self, past: _Point) -> Interval:
         assert self._time is not None
         layout = self._layout
         # A series younger than the past point was at nothing then.
-        padded = chain(past, repeat(0.0))
+        padded = chain(past.totals, repeat(0.0))
         increase = [now - then for now, then in zip(self._totals, padded, strict=False)]
         deltas = {key: increase[layout.counters[key]] for key in self._keys}
         histograms = {}
@@ -236,4 +271,4 @@ class Track:
             place = layout.histograms[key, bounds]
             end = place + len(bounds)
             histograms[key] = Histogram(bounds, tuple(increase[place:end]), increase[end])
-        return Interval(self._time - time, deltas, histograms)
+        return Interval(self._time - past.time, deltas, histograms, past.gauges, self._gauges)

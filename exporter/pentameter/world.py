@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pentameter.readings import EngineReading, GpuReading, HostReading
+    from pentameter.capacity.estimate import Capacity
+    from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading
+    from pentameter.slo import Slo
     from pentameter.windows import Interval
 
 
@@ -53,11 +55,58 @@ class Engine:
     rolled: Rolled
     spec: GpuSpec | None = None
     version: str | None = None
+    flow: Rolled = Rolled()
+    """Requests ``arrived`` and ``aborted``, inferred."""
+    stalled_seconds: float | None = None
+    """For how long requests have been held without one ending."""
 
     @property
     def labels(self) -> tuple[str, str, str]:
         """Return (server, model_name, engine)."""
         return (self.server, self.reading.model_name, self.reading.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the records of finished requests say of one engine.
+
+    ``engine`` is empty where a server has several and the records do not say which.
+    """
+
+    server: str
+    model_name: str
+    engine: str
+    rolled: Rolled
+    """Counters ``finished``, ``slo/NAME/good``, ``slo/NAME/bad`` and others of ``request_book``."""
+    latencies: tuple[tuple[str, str, str, float], ...] = ()
+    """(latency, window, stat, seconds)."""
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    """By latency, since the start."""
+    scores: Mapping[str, Histogram] = field(default_factory=dict)
+    """Histograms of the SLO score by SLO, since the start."""
+    unjudged: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """SLO -> the reasons for which it has ever left a request unjudged."""
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Return (server, model_name, engine)."""
+        return (self.server, self.model_name, self.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityOf:
+    """What one SLO's goodput capacity is known to be."""
+
+    server: str
+    model_name: str
+    engine: str
+    slo: Slo
+    capacity: Capacity
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Return (server, model_name, engine)."""
+        return (self.server, self.model_name, self.engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +137,8 @@ class Deployment:
     gpus: tuple[Gpu, ...] = ()
     gpu_count: int | None = None
     gpu_dollars_per_hour: float | None = None
+    serving_gpus: int | None = None
+    """GPUs that take part in serving: as configured, else by vLLM's own parallelism, else those that are visible."""
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -131,6 +182,9 @@ class World:
     engines: tuple[Engine, ...] = ()
     deployments: tuple[Deployment, ...] = ()
     gpus: tuple[Gpu, ...] = ()
+    served: tuple[Served, ...] = ()
+    slos: tuple[Slo, ...] = ()
+    capacities: tuple[CapacityOf, ...] = ()
     host: HostReading | None = None
     host_rolled: Rolled = Rolled()
     grid: GridIntensity | None = None

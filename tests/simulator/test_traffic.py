@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
 import pytest
 
+from pentameter.simulator.demand import Clients, Patience
 from pentameter.simulator.presets import DEFAULT
 from pentameter.simulator.traffic import Arrivals
 
@@ -65,3 +68,54 @@ def test_the_same_seed_draws_the_same_requests_and_another_seed_draws_others():
 
     assert first(3) == first(3)
     assert first(3) != first(4)
+
+
+CLIENTS = Clients(impatient=0.3, patience=Patience(median_seconds=8.0, sigma=0.5), leaving=0.2, one_token=0.1)
+
+
+def day_of(clients, seed=1):
+    preset = replace(DEFAULT, traffic=replace(DEFAULT.traffic, clients=clients))
+    arrivals = Arrivals(preset, seed, start=0.0)
+    return [arrivals.next_request() for _ in range(4000)]
+
+
+@pytest.fixture(scope="module")
+def whimsical():
+    return day_of(CLIENTS)
+
+
+def test_as_many_clients_are_impatient_leave_or_ask_for_one_token_as_configured(whimsical):
+    # four standard deviations of a share of 4000
+    for share, wanted in (
+        (sum(r.patience < math.inf for r in whimsical), 0.3),
+        (sum(r.leaves_early for r in whimsical if r.output_tokens > 1) / 0.9, 0.2),
+        (sum(r.max_tokens == 1 for r in whimsical), 0.1),
+    ):
+        assert share / 4000 == pytest.approx(wanted, abs=4 * (wanted * (1 - wanted) / 4000) ** 0.5)
+
+
+def test_patience_has_the_median_of_the_preset(whimsical):
+    assert median(r.patience for r in whimsical if r.patience < math.inf) == pytest.approx(8.0, rel=0.1)
+
+
+def test_who_leaves_has_had_a_token_and_misses_one_and_may_leave_anywhere(whimsical):
+    leavers = [r for r in whimsical if r.leaves_early]
+    assert all(1 <= r.stays_for < r.output_tokens for r in leavers)
+    assert sum(r.stays_for / r.output_tokens for r in leavers) / len(leavers) == pytest.approx(0.5, abs=0.05)
+
+
+def test_who_asks_for_one_token_gets_it_and_ends_by_length(whimsical):
+    short = [r for r in whimsical if r.max_tokens == 1]
+    assert all((r.output_tokens, r.stays_for, r.finished_reason) == (1, 1, "length") for r in short)
+
+
+def test_without_such_clients_everyone_stays_to_the_end():
+    assert all(r.patience == math.inf and not r.leaves_early and r.max_tokens > 1 for r in day_of(Clients()))
+
+
+def test_clients_do_not_change_who_arrives_with_what(whimsical):
+    plain = day_of(Clients())
+    assert [(r.arrival, r.prompt_tokens, r.prefix) for r in plain] == [
+        (r.arrival, r.prompt_tokens, r.prefix) for r in whimsical
+    ]
+    assert all(a.output_tokens == b.output_tokens for a, b in zip(plain, whimsical, strict=True) if b.max_tokens > 1)

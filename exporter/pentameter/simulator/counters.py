@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pentameter.simulator.traffic import Request
+    from pentameter.simulator.reports import Finished, Step
 
 TTFT_BOUNDS = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
@@ -80,6 +80,8 @@ class EngineCounters:
         self.prefix_hits = 0
         self.nothing = 0
         """What this server does not have: external caches, images."""
+        self.abandoned = 0
+        """Requests that their clients gave up; on the page only within ``http_requests_total``."""
         self.preemptions = 0
         self.prompt_tokens = 0
         self.prompt_tokens_by_source = dict.fromkeys(PROMPT_SOURCES, 0)
@@ -124,26 +126,50 @@ class EngineCounters:
         """Return the number of finished requests."""
         return self.e2e.count
 
-    def count_first_token(self, request: Request, now: float) -> None:
-        """Count a completed prefill: the whole prompt in one lump, and the time to the first token."""
-        self.prompt_tokens += request.prompt_tokens
-        self.prompt_tokens_by_source["local_cache_hit"] += request.cached_tokens
-        self.prompt_tokens_by_source["local_compute"] += request.prompt_tokens - request.cached_tokens
-        self.ttft.observe(now - request.arrival)
+    @property
+    def ended(self) -> int:
+        """Return what the HTTP layer counts: it does not know that a client gave up."""
+        return self.finished + self.abandoned
 
-    def count_finished(self, request: Request, now: float) -> None:
+    def count_step(self, step: Step) -> None:
+        """Count what a step did, when it ends."""
+        if step.decoded:
+            self.inter_token.observe(step.end - step.start, step.decoded)
+        for gap in step.resumed_gaps:
+            self.inter_token.observe(gap)
+        computed_prompts = 0
+        for first in step.first_tokens:
+            # The whole prompt in one lump, when its prefill completes.
+            computed = first.prompt_tokens - first.cached_tokens
+            computed_prompts += computed
+            self.prompt_tokens += first.prompt_tokens
+            self.prompt_tokens_by_source["local_cache_hit"] += first.cached_tokens
+            self.prompt_tokens_by_source["local_compute"] += computed
+            self.ttft.observe(step.end - first.arrival)
+        generated = step.generated
+        if generated:
+            self.generation_tokens += generated
+            self.iteration_tokens.observe(computed_prompts + generated)
+        self.preemptions += step.preemptions
+        self.prefix_queries += step.prefix_queries
+        self.prefix_hits += step.prefix_hits
+        self.flops += step.flops
+        self.read_bytes += step.read_bytes
+        self.write_bytes += step.written_bytes
+        self.abandoned += len(step.abandoned)
+        for finished in step.finished:
+            self._count_finished(finished)
+        self.running, self.waiting, self.kv_usage = step.running, step.waiting, step.kv_usage
+
+    def _count_finished(self, request: Finished) -> None:
         """Count a finished request: the per-request histograms, all at the end."""
-        scheduled = request.arrival if request.scheduled_at is None else request.scheduled_at
-        decode_time = now - request.first_token_at
-        following = request.output_tokens - 1
-        self.request_success[request.finished_reason] += 1
-        self.e2e.observe(now - request.arrival)
-        self.queue.observe(scheduled - request.arrival)
-        self.prefill.observe(request.first_token_at - scheduled)
-        self.inference.observe(now - scheduled)
-        self.decode.observe(decode_time)
-        # vLLM records 0 for a request of one token.
-        self.tpot.observe(decode_time / following if following > 0 else 0.0)
+        self.request_success[request.reason] += 1
+        self.e2e.observe(request.e2e)
+        self.queue.observe(request.queue)
+        self.prefill.observe(request.prefill)
+        self.inference.observe(request.inference)
+        self.decode.observe(request.decode)
+        self.tpot.observe(request.tpot)
         self.request_preemptions.observe(request.preemptions)
         self.request_prefill_computed.observe(request.prompt_tokens - request.cached_tokens)
         self.request_prompt_tokens.observe(request.prompt_tokens)

@@ -1,8 +1,6 @@
 """One engine: vLLM V1's scheduler, advanced step by step to any simulated time.
 
-A step costs O(1) however many requests decode, because a decode step does the same to all of them. A
-``tick`` counts the decode steps; a request that joins the batch at tick d with n tokens to go leaves at
-tick d + n, and takes a new KV block whenever the tick has the right remainder of the block size.
+A step costs O(1) however many requests decode, because a decode step does the same to all of them (``batch``).
 """
 
 from __future__ import annotations
@@ -10,9 +8,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pentameter.simulator.batch import DecodeBatch
 from pentameter.simulator.kv_blocks import KvBlocks
+from pentameter.simulator.patience import Deadlines
+from pentameter.simulator.reports import FirstToken, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pentameter.simulator.counters import EngineCounters
     from pentameter.simulator.power import PowerMeter
     from pentameter.simulator.presets import Preset
@@ -22,10 +25,14 @@ NEVER = float("inf")
 
 
 class Engine:
-    """A continuous-batching engine; it publishes into ``counters`` at the end of each step, as vLLM does."""
+    """A continuous-batching engine; it publishes into ``counters`` at the end of each step, as vLLM does.
+
+    ``observer``, where there is one, is then called with the step, as vLLM calls its stat loggers.
+    """
 
     def __init__(self, preset: Preset, counters: EngineCounters, meter: PowerMeter) -> None:
         self.counters = counters
+        self.observer: Callable[[Step], None] | None = None
         self.arrived = 0
         self.kv = KvBlocks(preset.num_gpu_blocks, preset.scheduling.block_size, len(preset.traffic.prefixes))
         self._costs = preset.costs
@@ -35,23 +42,15 @@ class Engine:
 
         self._waiting: deque[Request] = deque()
         self._running: dict[int, Request] = {}  # in order of admission
-        self._tick = 0
-        self._leaving: dict[int, list[Request]] = {}  # tick -> who generates the last token then
-        self._block_wanted = [0] * self._limits.block_size  # tick remainder -> who takes a block then
-        self._decoding = 0
-        self._context_tokens = 0  # of all decoding requests
-
+        self._batch = DecodeBatch(preset.scheduling.block_size)  # those of the running ones that are prefilled
         self._partial: Request | None = None  # a prompt that did not fit into the step's budget
-        self._step_start = 0.0
-        self._step_end = NEVER
         self._completing: list[Request] = []  # prefills that end with this step
-        # What the step in progress does, published when it ends.
+        self._deadlines = Deadlines()
+
+        self._step = Step(NEVER, NEVER)  # the one in progress
         self._prefilled = 0
         self._pairs = 0  # of a prompt token and a token it attends to
         self._reread = 0  # context tokens that the prompt chunks find in the cache
-        self._queried = 0
-        self._hit = 0
-        self._flops = self._read_bytes = self._written_bytes = 0.0
 
     @property
     def waiting_count(self) -> int:
@@ -67,65 +66,64 @@ class Engine:
         """Queue a request that arrives now; the engine must have been advanced to its arrival."""
         self.arrived += 1
         self._waiting.append(request)
-        if self._step_end == NEVER:
+        self._deadlines.add(request)
+        if self._step.end == NEVER:
             self._begin_step(request.arrival)
 
     def advance_to(self, time: float) -> None:
         """Finish every step that ends at or before a time."""
-        while self._step_end <= time:
-            now = self._step_end
+        while self._step.end <= time:
+            now = self._step.end
             self._finish_step(now)
             if self._running or self._waiting:
                 self._begin_step(now)
             else:
-                self._step_end = NEVER
+                self._step = Step(NEVER, NEVER)
 
     # ------------------------------------------------------------------ a step begins
 
     def _begin_step(self, now: float) -> None:
-        self._step_start = now
+        self._step = Step(now, NEVER)
         preempted = self._make_room(now)
-        decoding = self._decoding
-        if decoding:
-            self._tick += 1
-            self._context_tokens += decoding
-            self.kv.take(self._block_wanted[self._tick % self._limits.block_size])
+        if self._batch.size:
+            self.kv.take(self._batch.blocks_wanted)
+            self._batch.step()
 
         self._prefilled = self._pairs = self._reread = 0
-        budget = self._limits.max_num_batched_tokens - decoding
+        budget = self._limits.max_num_batched_tokens - self._batch.size
         if self._partial is not None:
             self._prefill_chunk(self._partial, budget)
         # Like vLLM: who has just been preempted is not readmitted in the same step.
         if not preempted:
             self._admit(now, budget)
-        self._account(decoding)
+        self._account()
 
-    def _account(self, decoding: int) -> None:
+    def _account(self) -> None:
         """Turn the work of a step into seconds, FLOPs, bytes and watts."""
-        costs, model = self._costs, self._model
+        costs, model, step = self._costs, self._model, self._step
+        step.decoded = decoding = self._batch.size
+        context_tokens = self._batch.context_tokens
         seconds = (
             costs.per_step
             + costs.per_decode * decoding
             + costs.per_prefill_token * self._prefilled
-            + costs.per_context_token * self._context_tokens
+            + costs.per_context_token * context_tokens
         )
-        self._flops = (
+        step.flops = (
             2.0 * model.layer_parameters * (decoding + self._prefilled)
             + 2.0 * model.head_parameters * (decoding + len(self._completing))
-            + float(model.attention_flops_per_pair) * (self._context_tokens + self._pairs)
+            + float(model.attention_flops_per_pair) * (context_tokens + self._pairs)
         )
-        kv_read = float(model.kv_bytes_per_token) * (self._context_tokens + self._reread)
-        self._read_bytes = model.weight_bytes_read_per_step + kv_read
-        self._written_bytes = float(model.kv_bytes_per_token) * (decoding + self._prefilled)
-        self._step_end = self._step_start + seconds
-        moved = self._read_bytes + self._written_bytes
-        self._meter.add_work(self._step_start, self._step_end, self._flops, moved)
+        kv_read = float(model.kv_bytes_per_token) * (context_tokens + self._reread)
+        step.read_bytes = model.weight_bytes_read_per_step + kv_read
+        step.written_bytes = float(model.kv_bytes_per_token) * (decoding + self._prefilled)
+        step.end = step.start + seconds
+        self._meter.add_work(step.start, step.end, step.flops, step.read_bytes + step.written_bytes)
 
     def _make_room(self, now: float) -> bool:
         """Preempt, latest first, until the next tick's blocks are free."""
-        block_size = self._limits.block_size
         preempted = False
-        while self._decoding and self._block_wanted[(self._tick + 1) % block_size] > self.kv.free:
+        while self._batch.size and self._batch.blocks_wanted > self.kv.free:
             _, victim = self._running.popitem()
             self._preempt(victim, now)
             preempted = True
@@ -135,8 +133,7 @@ class Engine:
         if victim is self._partial:
             self._partial = None
         else:
-            self._leaving[victim.joined_at_tick + victim.output_tokens - victim.generated].remove(victim)
-            self._leave_batch(victim)
+            self._batch.remove(victim)
             victim.last_token_at = now
         self.kv.preempt(victim)
         victim.target = victim.prompt_tokens + victim.generated
@@ -147,7 +144,7 @@ class Engine:
 
     def _admit(self, now: float, budget: int) -> None:
         """Admit from the head of the queue while tokens, seats and blocks last."""
-        waiting, running = self._waiting, self._running
+        waiting, running, step = self._waiting, self._running, self._step
         while waiting and self._prefilled < budget and len(running) < self._limits.max_num_seqs:
             request = waiting[0]
             if not self.kv.try_admit(request):
@@ -157,8 +154,8 @@ class Engine:
             if request.scheduled_at is None:
                 request.scheduled_at = now
                 request.cached_tokens = request.computed
-                self._queried += request.prompt_tokens
-                self._hit += request.computed
+                step.prefix_queries += request.prompt_tokens
+                step.prefix_hits += request.computed
             self._prefill_chunk(request, budget - self._prefilled)
 
     def _prefill_chunk(self, request: Request, budget: int) -> None:
@@ -179,71 +176,56 @@ class Engine:
     # ------------------------------------------------------------------ a step ends
 
     def _finish_step(self, now: float) -> None:
-        counters, decoding = self.counters, self._decoding
-        outputs = decoding + len(self._completing)
-        if decoding:
-            counters.inter_token.observe(now - self._step_start, decoding)
-            for request in self._leaving.pop(self._tick, ()):
-                del self._running[request.number]
-                self._leave_batch(request)
-                self.kv.release(request)
-                counters.count_finished(request, now)
-        computed_prompts = self._finish_prefills(now) if self._completing else 0
-        if outputs:
-            counters.generation_tokens += outputs
-            counters.iteration_tokens.observe(computed_prompts + outputs)
-        counters.flops += self._flops
-        counters.read_bytes += self._read_bytes
-        counters.write_bytes += self._written_bytes
-        if self._queried:
-            counters.prefix_queries += self._queried
-            counters.prefix_hits += self._hit
-            self._queried = self._hit = 0
-        counters.running = len(self._running)
-        counters.waiting = len(self._waiting)
-        counters.kv_usage = self.kv.usage
-
-    def _finish_prefills(self, now: float) -> int:
-        """Emit the token that ends each prefill; return the prompt tokens computed for first tokens."""
-        counters, computed_prompts = self.counters, 0
+        step = self._step
+        for deadline, request in self._deadlines.pop_missed(now):
+            self._give_up(request, deadline)
+        for request in self._batch.pop_complete():
+            self._end(request)
         for request in self._completing:
-            if request.generated == 0:
-                request.first_token_at = now
-                counters.count_first_token(request, now)
-                computed_prompts += request.prompt_tokens - request.cached_tokens
-            else:
-                counters.inter_token.observe(now - request.last_token_at)
-            # vLLM learns of a preemption with the request's next output, not when it happens.
-            counters.preemptions += request.unreported_preemptions
-            request.unreported_preemptions = 0
-            request.generated += 1
-            if request.generated == request.output_tokens:
-                del self._running[request.number]
-                self.kv.release(request)
-                counters.count_finished(request, now)
-            else:
-                self._join_batch(request)
+            self._finish_prefill(request, now)
         self._completing.clear()
-        return computed_prompts
+        step.running = len(self._running)
+        step.waiting = len(self._waiting)
+        step.kv_usage = self.kv.usage
+        self.counters.count_step(step)
+        if self.observer is not None:
+            self.observer(step)
 
-    def _join_batch(self, request: Request) -> None:
-        request.joined_at_tick = self._tick
-        remaining = request.output_tokens - request.generated
-        self._leaving.setdefault(self._tick + remaining, []).append(request)
-        self._block_wanted[self._block_phase(request)] += 1
-        self._decoding += 1
-        self._context_tokens += request.computed
+    def _give_up(self, request: Request, deadline: float) -> None:
+        """Take out a request whose client left while the step ran: what the step made for it goes to nobody."""
+        if request.number in self._running:
+            del self._running[request.number]
+            self.kv.release(request)
+            if request is self._partial:
+                self._partial = None
+            else:
+                self._completing.remove(request)
+        else:
+            self._waiting.remove(request)
+        self._step.abandon(request, deadline)
 
-    def _leave_batch(self, request: Request) -> None:
-        """Take a request out of the batch and bring its own figures up to date."""
-        self._block_wanted[self._block_phase(request)] -= 1
-        ticks = self._tick - request.joined_at_tick
-        request.generated += ticks
-        request.computed += ticks
-        request.private_blocks = self.kv.blocks_for(request.computed) - request.prefix_tokens // self._limits.block_size
-        self._decoding -= 1
-        self._context_tokens -= request.computed
+    def _finish_prefill(self, request: Request, now: float) -> None:
+        """Emit the token that ends a prefill."""
+        step = self._step
+        if request.generated == 0:
+            request.first_token_at = now
+            step.first_tokens.append(FirstToken(request.arrival, request.prompt_tokens, request.cached_tokens))
+        else:
+            step.resumed_gaps.append(now - request.last_token_at)
+        # vLLM learns of a preemption with the request's next output, not when it happens.
+        step.preemptions += request.unreported_preemptions
+        request.unreported_preemptions = 0
+        request.generated += 1
+        if request.generated == request.stays_for:
+            self._end(request)
+        else:
+            self._batch.join(request)
 
-    def _block_phase(self, request: Request) -> int:
-        """Return the tick remainder at which the request's next token falls into a new block."""
-        return (request.joined_at_tick + 1 - request.computed) % self._limits.block_size
+    def _end(self, request: Request) -> None:
+        """Let a request go that has the last token for which it stays."""
+        del self._running[request.number]
+        self.kv.release(request)
+        if request.leaves_early:
+            self._step.abandon(request, self._step.end)
+        else:
+            self._step.finish(request)

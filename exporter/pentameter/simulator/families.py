@@ -165,7 +165,8 @@ def cache_config_labels(preset: Preset) -> dict[str, str]:
         "mamba_page_size_padded": "None",
         "mamba_ssm_cache_dtype": "float32",
         "num_cpu_blocks": "None",
-        "num_gpu_blocks": str(preset.num_gpu_blocks),
+        # Of all engines together, on each engine's line.
+        "num_gpu_blocks": str(preset.num_gpu_blocks * preset.engines),
         "num_gpu_blocks_override": "None",
         "prefix_cache_retention_interval": "0",
         "prefix_caching_hash_algo": "sha256",

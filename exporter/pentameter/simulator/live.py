@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pentameter.simulator.presets import Preset
+    from pentameter.simulator.reports import Step
 
 
 class LiveSimulation:
     """Simulated time is ``begin`` at the moment of construction; after it, time is the clock's.
 
-    It is lazy: an hour in which nobody looked costs the next caller about two seconds.
+    It is lazy: an hour in which nobody looked costs the next caller about three seconds.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class LiveSimulation:
         self._lock = threading.Lock()
         self._clock = clock
         self._simulation = Simulation(preset, seed)
-        self._wall_at_zero = wall_clock() - begin
+        self.wall_at_zero = wall_clock() - begin
+        """Unix time of simulated time 0."""
         self._clock_at_zero = clock() - begin
-        self._page = Page(preset, self._wall_at_zero)
+        self._page = Page(preset, self.wall_at_zero)
 
     def render_page(self) -> bytes:
         """Return the ``/metrics`` page of this moment."""
@@ -50,10 +52,21 @@ class LiveSimulation:
             now = self._advance()
             return GpusReading(
                 monotonic=now,
-                wall=self._wall_at_zero + now - self._clock_at_zero,
+                wall=self.wall_at_zero + now - self._clock_at_zero,
                 gpus=self._simulation.read_gpus(),
                 driver_version=DRIVER_VERSION,
             )
+
+    def watch(self, observer: Callable[[int, Step], None] | None) -> None:
+        """Have every step told that ends after this moment, or none; called under the simulation's lock."""
+        with self._lock:
+            self._advance()
+            self._simulation.watch(observer)
+
+    def advance(self) -> None:
+        """Move on to this moment."""
+        with self._lock:
+            self._advance()
 
     def _advance(self) -> float:
         now = self._clock()

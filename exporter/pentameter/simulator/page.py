@@ -102,13 +102,13 @@ class Page:
         return _head(family.name, "gauge", family.help) + "".join(lines)
 
     def _http_requests(self) -> Writer:
-        """Count what clients see: a streamed answer is one request, at its end."""
+        """Count what the HTTP layer sees: an answer is one request, at its end, even one that its client gave up."""
         labels = {"handler": HTTP_HANDLER, "method": "POST", "status": "2xx"}
         help_text = "HTTP requests by handler, method and class of status."
         start = _head("http_requests_total", "counter", help_text) + series("http_requests_total", labels)
         created = _head("http_requests_created", "gauge", help_text)
         created += series("http_requests_created", labels) + go_float(self._created) + "\n"
-        return lambda engines: f"{start}{go_float(sum(engine.finished for engine in engines))}\n{created}"
+        return lambda engines: f"{start}{go_float(sum(engine.ended for engine in engines))}\n{created}"
 
     # ------------------------------------------------------------------ families of the engines
 

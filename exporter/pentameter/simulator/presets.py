@@ -7,9 +7,9 @@ of effective bandwidth for the KV cache.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
+from pentameter.simulator.demand import Clients, Lengths, Overload, Patience, SharedPrefix, Traffic
 from pentameter.units import GIGA, MEBI, TERA
 
 
@@ -127,62 +127,6 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class SharedPrefix:
-    """A system prompt that a share of the requests begins with; whole blocks only."""
-
-    tokens: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Log-normal token counts."""
-
-    median: float
-    sigma: float
-
-
-@dataclass(frozen=True, slots=True)
-class Overload:
-    """An episode of every day in which more arrives than the engines can serve."""
-
-    start: float
-    duration: float
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """Who comes when: a day compressed into ``day_seconds``, rates in requests/s."""
-
-    low_rate: float
-    high_rate: float
-    day_seconds: float
-    low_at: float
-    overload: Overload | None
-    prompt: Lengths
-    output: Lengths
-    prefixes: tuple[SharedPrefix, ...] = ()
-    max_tokens: tuple[int, ...] = (256, 512, 1024)
-    """The ``max_tokens`` that clients ask for, equally likely."""
-
-    def rate(self, time: float) -> float:
-        """Return the arrival rate in requests/s at a simulated time, which may be negative."""
-        moment = time % self.day_seconds
-        if self.overload is not None:
-            since = moment - self.overload.start
-            if 0 <= since < self.overload.duration:
-                return self.overload.rate
-        middle, swing = (self.high_rate + self.low_rate) / 2, (self.high_rate - self.low_rate) / 2
-        return middle - swing * math.cos(2 * math.pi * (moment - self.low_at) / self.day_seconds)
-
-    @property
-    def peak_rate(self) -> float:
-        """Return a rate that is never exceeded, in requests/s."""
-        return max(self.high_rate, self.overload.rate if self.overload else 0.0)
-
-
-@dataclass(frozen=True, slots=True)
 class Preset:
     """Everything that a simulation needs, apart from the seed."""
 
@@ -252,6 +196,8 @@ _CHAT = Traffic(
         SharedPrefix(tokens=128, share=0.25),
         SharedPrefix(tokens=384, share=0.10),
     ),
+    # In the overload, where the queue is longer than patience, some 130 give up; at other times nobody does.
+    clients=Clients(impatient=0.3, patience=Patience(median_seconds=8.0, sigma=0.5), leaving=0.02, one_token=0.02),
 )
 
 H100_8B = Preset(

@@ -1,4 +1,4 @@
-"""The simulated vLLM behind real HTTP on the loopback interface; the simulator's only I/O."""
+"""The simulated vLLM behind real HTTP on the loopback interface."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from pentameter.simulator.live import LiveSimulation
+from pentameter.simulator.plugin import SimulatedPlugin
 from pentameter.simulator.power import SimulatedGpus
 from pentameter.simulator.presets import DEFAULT
 
@@ -31,6 +32,8 @@ class SimulatedVllm:
     """A vLLM server that is not there: ``start()`` it, scrape its URL, read its ``gpus``, ``close()`` it.
 
     Simulated time is ``begin`` seconds at construction. Both clocks are injectable; the defaults are real time.
+    With a ``plugin_socket`` it also sends the plugin's messages there, about every request that finishes after
+    ``start()``.
     """
 
     def __init__(
@@ -41,12 +44,15 @@ class SimulatedVllm:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         begin: float = 0.0,
+        plugin_socket: str | None = None,
     ) -> None:
         self.preset = preset
         self._live = LiveSimulation(preset, seed, clock, wall_clock, begin)
         self.gpus = SimulatedGpus(self._live)
         self._models = _models(preset, int(wall_clock()))
         self._server: _Server | None = None
+        self._plugin_socket = plugin_socket
+        self._plugin: SimulatedPlugin | None = None
 
     def start(self) -> str:
         """Listen on an ephemeral loopback port and return the server's URL, without a final slash.
@@ -56,10 +62,15 @@ class SimulatedVllm:
         if self._server is None:
             self._server = _Server(self._answer)
             self._server.start()
+            if self._plugin_socket is not None:
+                self._plugin = SimulatedPlugin(self._live, self._plugin_socket)
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
-        """Stop listening and end open connections; a second close does nothing."""
+        """Stop listening and reporting, and end open connections; a second close does nothing."""
+        if self._plugin is not None:
+            self._plugin.close()
+            self._plugin = None
         if self._server is not None:
             self._server.close()
             self._server = None

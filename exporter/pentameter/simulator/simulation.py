@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter.simulator.counters import EngineCounters
@@ -10,8 +11,11 @@ from pentameter.simulator.power import PowerMeter, read_gpu
 from pentameter.simulator.traffic import Arrivals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pentameter.readings import GpuReading
     from pentameter.simulator.presets import Preset
+    from pentameter.simulator.reports import Step
 
 
 class Simulation:
@@ -42,6 +46,11 @@ class Simulation:
         for engine in self.engines:
             engine.advance_to(time)
         self._time = max(self._time, time)
+
+    def watch(self, observer: Callable[[int, Step], None] | None) -> None:
+        """Have every step that ends from now on told with the index of its engine, or none; an engine's in order."""
+        for index, engine in enumerate(self.engines):
+            engine.observer = None if observer is None else partial(observer, index)
 
     def read_gpus(self) -> tuple[GpuReading, ...]:
         """Return each board as NVML would show it now."""

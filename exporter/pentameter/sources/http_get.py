@@ -125,7 +125,7 @@ class HttpClient:
             self._connection = None
 
     def _exchange(self, path: str, headers: Mapping[str, str]) -> Response:
-        deadline = _Deadline(self._timeout)
+        deadline = Deadline(self._timeout)
         reused = self._connection is not None
         try:
             with deadline:
@@ -145,7 +145,7 @@ class HttpClient:
                 raise SourceError("timeout", message) from error
             raise _explained(error) from error
 
-    def _once(self, path: str, headers: Mapping[str, str], deadline: _Deadline) -> Response:
+    def _once(self, path: str, headers: Mapping[str, str], deadline: Deadline) -> Response:
         connection = self._connection = self._connection or self._connect()
         deadline.watch(connection.sock)
         connection.request("GET", path, headers=dict(headers))
@@ -189,7 +189,7 @@ class HttpClient:
         return b"".join(chunks)
 
 
-class _Deadline:
+class Deadline:
     """Shuts a socket when time is up, whatever the thread that reads it is waiting for."""
 
     def __init__(self, seconds: float) -> None:

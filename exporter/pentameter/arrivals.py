@@ -1,0 +1,107 @@
+"""How many requests arrived, and how many their clients gave up: inferred from what vLLM counts.
+
+vLLM counts first tokens and ends and shows how many requests it holds; arrivals it does not count, and a request that
+its client aborts leaves no trace in either (only the Rust front end records it). Both follow from conservation:
+
+    arrived = ended + aborted + change of (running + waiting)
+
+Two signs betray an abort: the number of requests held falls by more than ended between two pages, and more requests
+have had a first token without ending than are held. Both find at most the true number, so ``aborted`` is a lower
+bound, and ``arrived`` with it; as many as were aborted after a first token are found as soon as the server is empty
+for a moment. Where vLLM's front end ends a request itself, at a stop string, its engine holds the request for a step
+longer: so what ended just before a page may explain a fall after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pentameter.windows import Continuity
+
+if TYPE_CHECKING:
+    from pentameter.readings import EngineReading
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    time: float
+    ended: float
+    first_tokens: float
+    held: float
+
+
+def _page_of(time: float, reading: EngineReading) -> _Page | None:
+    """Return what matters of a page, or None where any of it is missing."""
+    ended = [value for key, value in reading.counters.items() if key.startswith("request_success/")]
+    ttft = reading.histograms.get("ttft")
+    running, waiting = reading.gauges.get("running"), reading.gauges.get("waiting")
+    if not ended or ttft is None or running is None or waiting is None:
+        return None
+    return _Page(time, sum(ended), ttft.count, running + waiting)
+
+
+class Arrivals:
+    """The running totals of one engine."""
+
+    def __init__(self) -> None:
+        self.arrived = 0.0
+        self.aborted = 0.0
+        self.ended = 0.0
+        self._page: _Page | None = None
+        self._open = 0.0
+        """Requests that had a first token and are not known to have ended; what began before us is not in it."""
+        self._just_ended = 0.0
+        """Requests that ended between the last two pages."""
+        self._owed = 0.0
+        """Arrivals counted too early, because a request that had ended was still held."""
+        self._last_end: float | None = None
+
+    def observe(self, time: float, reading: EngineReading, continuity: Continuity = Continuity.UNKNOWN) -> None:
+        """Take in the next page of the engine."""
+        page, last = _page_of(time, reading), self._page
+        self._page = page
+        if page is None:
+            self._last_end = None
+            return
+        fallen = last is not None and (page.ended < last.ended or page.first_tokens < last.first_tokens)
+        if last is None or continuity is Continuity.FOREIGN or (fallen and continuity is Continuity.SAME):
+            # Nothing to compare with: the first page, that of another process, or a glitch of a living one.
+            self._begin()
+            self._last_end = page.time
+            return
+        if fallen or continuity is Continuity.RESTARTED:
+            # The new process began with nothing, and what the old one held is nobody's loss or gain.
+            last = _Page(last.time, 0.0, 0.0, 0.0)
+            self._begin()
+        self._count(page, last)
+        if page.ended > last.ended or page.held == 0 or last.held == 0:
+            self._last_end = page.time
+
+    def _begin(self) -> None:
+        self._open = self._just_ended = self._owed = 0.0
+
+    def _count(self, page: _Page, last: _Page) -> None:
+        ended = page.ended - last.ended
+        inflow = ended + page.held - last.held
+        aborted = max(0.0, -inflow - self._just_ended)
+        self._open += page.first_tokens - last.first_tokens - ended - aborted
+        # Held, not running: a preempted request had a first token and waits again.
+        missing = max(0.0, self._open - page.held)
+        if page.held == 0:
+            # Whoever was open before we watched has ended too: the account starts afresh.
+            self._open = 0.0
+        else:
+            self._open -= missing
+        arrived = inflow + aborted + missing - self._owed
+        self._owed = max(0.0, -arrived)
+        self._just_ended = ended
+        self.ended += ended
+        self.aborted += aborted + missing
+        self.arrived += max(0.0, arrived)
+
+    def stalled_seconds(self) -> float | None:
+        """Return for how long requests have been held without one ending, 0 while none is held; None if unknown."""
+        if self._page is None or self._last_end is None:
+            return None
+        return self._page.time - self._last_end if self._page.held else 0.0

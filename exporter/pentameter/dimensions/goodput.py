@@ -1,0 +1,225 @@
+"""Goodput: what is served in time now, and the highest rate that could be (Zhong et al. 2024).
+
+Two things under two names: ``goodput`` is the rate of requests that keep the SLO at this moment;
+``goodput_capacity`` is the lecture's definition, the highest request rate at which at least the target share of
+requests keeps it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pentameter.dimensions.attainment import finished_by_vllm, is_covered, slos_for, tally
+from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pentameter.slo import Slo
+    from pentameter.world import CapacityOf, Deployment, Served, World
+
+STATES = ("unknown", "lower_bound", "extrapolated", "observed")
+
+GOODPUT = Metric(
+    "pentameter_goodput_requests_per_second",
+    "gauge",
+    Unit.REQUESTS_PER_SECOND,
+    Dimension.TIME,
+    "Rate of finished requests that kept the SLO, served now, from request records, rolling over the window in the "
+    "label. What could be served is pentameter_goodput_capacity_requests_per_second.",
+    "increase of good requests / seconds covered",
+    (*ENGINE, "window", "slo"),
+)
+GOOD_TOKENS = Metric(
+    "pentameter_goodput_tokens_per_second",
+    "gauge",
+    Unit.TOKENS_PER_SECOND,
+    Dimension.TIME,
+    "Rate of output tokens of requests that kept the SLO, from request records, rolling over the window in the label.",
+    "increase of good tokens / seconds covered",
+    (*ENGINE, "window", "slo"),
+)
+GOODPUT_PER_GPU = Metric(
+    "pentameter_goodput_per_gpu_requests_per_second",
+    "gauge",
+    Unit.REQUESTS_PER_SECOND,
+    Dimension.TIME,
+    "Served goodput of a server over the GPUs that serve (as configured, else by vLLM's parallelism, else those "
+    "visible), rolling over the window in the label.",
+    "goodput / GPUs",
+    (*ENGINE, "window", "slo"),
+)
+GOOD_TOKENS_PER_GPU = Metric(
+    "pentameter_goodput_per_gpu_tokens_per_second",
+    "gauge",
+    Unit.TOKENS_PER_SECOND,
+    Dimension.TIME,
+    "Good output tokens of a server over the GPUs that serve, rolling over the window in the label.",
+    "good tokens per second / GPUs",
+    (*ENGINE, "window", "slo"),
+)
+CAPACITY = Metric(
+    "pentameter_goodput_capacity_requests_per_second",
+    "gauge",
+    Unit.REQUESTS_PER_SECOND,
+    Dimension.TIME,
+    "Goodput capacity: the highest request rate at which at least the target share of requests keeps the SLO, estimated "
+    "from this server's own traffic, with its mix and burstiness. Absent while unknown; lower alone while the "
+    "traffic has not come close. docs/capacity.md has the method and its measured error.",
+    "rate at which 1 / (target quantile of the SLO score), linear in the rate, falls to 1; at most the rate that fills "
+    "the KV cache or the batch; the crossing of the isotonic fit once misses are seen",
+    (*ENGINE, "slo", "bound"),
+)
+CAPACITY_PER_GPU = Metric(
+    "pentameter_goodput_capacity_per_gpu_requests_per_second",
+    "gauge",
+    Unit.REQUESTS_PER_SECOND,
+    Dimension.TIME,
+    "Goodput capacity over the GPUs that serve.",
+    "goodput capacity / GPUs",
+    (*ENGINE, "slo", "bound"),
+)
+CAPACITY_STATE = Metric(
+    "pentameter_goodput_capacity_state",
+    "gauge",
+    Unit.NONE,
+    Dimension.TIME,
+    "1 on what is known of the goodput capacity, 0 on the others: unknown (too little traffic), lower_bound (the "
+    "traffic has not come close), extrapolated (close, at most 1.3 times the highest load seen), observed (crossed).",
+    "see docs/capacity.md",
+    (*ENGINE, "slo", "state"),
+)
+CONSTRAINT = Metric(
+    "pentameter_goodput_capacity_constraint_info",
+    "gauge",
+    Unit.INFO,
+    Dimension.TIME,
+    "What bounds the goodput capacity: ttft, tpot, inter_token, e2e, kv_cache or max_num_seqs; always 1.",
+    "the least of the limits that the estimate rests on",
+    (*ENGINE, "slo", "constraint"),
+)
+HIGHEST_RATE = Metric(
+    "pentameter_goodput_capacity_highest_rate_requests_per_second",
+    "gauge",
+    Unit.REQUESTS_PER_SECOND,
+    Dimension.TIME,
+    "Highest request rate that the estimate of the capacity has seen.",
+    "99.5th percentile of the windows' rates of arrival",
+    (*ENGINE, "slo"),
+)
+WINDOWS = Metric(
+    "pentameter_goodput_capacity_windows",
+    "gauge",
+    Unit.NONE,
+    Dimension.TIME,
+    "Spans of traffic, of one to five minutes each, that the estimate of the capacity rests on.",
+    "number of spans that have enough requests, all finished, and began without a backlog",
+    (*ENGINE, "slo"),
+)
+LOAD = Metric(
+    "pentameter_goodput_load_ratio",
+    "gauge",
+    Unit.RATIO,
+    Dimension.TIME,
+    "Offered rate, rolling over the window in the label, over goodput capacity, for autoscalers: above 1 the SLO "
+    "cannot be kept. bound=estimate where the capacity is estimated; bound=upper: over the capacity's lower bound, the "
+    "load at most.",
+    "pentameter_offered_requests_per_second / pentameter_goodput_capacity_requests_per_second",
+    (*ENGINE, "window", "slo", "bound"),
+)
+
+METRICS = (
+    GOODPUT,
+    GOOD_TOKENS,
+    GOODPUT_PER_GPU,
+    GOOD_TOKENS_PER_GPU,
+    CAPACITY,
+    CAPACITY_PER_GPU,
+    CAPACITY_STATE,
+    CONSTRAINT,
+    HIGHEST_RATE,
+    WINDOWS,
+    LOAD,
+)
+
+
+def samples(world: World) -> Iterator[Sample]:
+    """Yield the served goodput and the capacity."""
+    yield from _exact(world)
+    for one in world.capacities:
+        yield from _capacity(world, one)
+
+
+def _exact(world: World) -> Iterator[Sample]:
+    deployments = {deployment.server: deployment for deployment in world.deployments}
+    for window in world.windows:
+        rates: dict[tuple[str, str], list[tuple[float, float] | None]] = {}
+        for served in world.served:
+            for slo in slos_for(world, served.model_name):
+                rate = _rate(world, served, slo, window)
+                rates.setdefault((served.server, slo.name), []).append(rate)
+                if rate is not None:
+                    yield GOODPUT(rate[0], *served.labels, window, slo.name)
+                    yield GOOD_TOKENS(rate[1], *served.labels, window, slo.name)
+        for (server, name), parts in rates.items():
+            deployment = deployments.get(server)
+            if deployment is not None:
+                yield from _per_gpu(deployment, window, name, parts)
+
+
+def _rate(world: World, served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
+    """Return good requests and good tokens per second, or None where records do not speak for all requests."""
+    interval = served.rolled.windows.get(window)
+    if interval is None:
+        return None
+    if not is_covered(interval.delta("finished") or 0.0, finished_by_vllm(world, served, window)):
+        return None
+    counts = tally(slo, interval)
+    if counts.unknown:
+        return None
+    return counts.good / interval.seconds, counts.good_tokens / interval.seconds
+
+
+def _per_gpu(
+    deployment: Deployment, window: str, slo: str, parts: Sequence[tuple[float, float] | None]
+) -> Iterator[Sample]:
+    """Yield the sums over a server's engines by GPU; a sum that lacks an engine is a wrong sum."""
+    known = [part for part in parts if part is not None]
+    if deployment.serving_gpus and len(known) == len(parts):
+        labels = (*deployment.labels, window, slo)
+        yield GOODPUT_PER_GPU(sum(requests for requests, _ in known) / deployment.serving_gpus, *labels)
+        yield GOOD_TOKENS_PER_GPU(sum(tokens for _, tokens in known) / deployment.serving_gpus, *labels)
+
+
+def _capacity(world: World, one: CapacityOf) -> Iterator[Sample]:
+    capacity, labels = one.capacity, (*one.labels, one.slo.name)
+    for state in STATES:
+        yield CAPACITY_STATE(float(state == capacity.state), *labels, state)
+    yield WINDOWS(capacity.windows, *labels)
+    if capacity.highest_rate is not None:
+        yield HIGHEST_RATE(capacity.highest_rate, *labels)
+    if capacity.binding:
+        yield CONSTRAINT(1, *labels, capacity.binding)
+    gpus = {deployment.server: deployment.serving_gpus for deployment in world.deployments}.get(one.server)
+    for bound, value in (("lower", capacity.lower), ("estimate", capacity.estimate), ("upper", capacity.upper)):
+        if value is not None:
+            yield CAPACITY(value, *labels, bound)
+            if gpus:
+                yield CAPACITY_PER_GPU(value / gpus, *labels, bound)
+    yield from _load(world, one)
+
+
+def _load(world: World, one: CapacityOf) -> Iterator[Sample]:
+    for window in world.windows:
+        offered = _offered(world, one, window)
+        for bound, capacity in (("estimate", one.capacity.estimate), ("upper", one.capacity.lower)):
+            if offered is not None and capacity:
+                yield LOAD(offered / capacity, *one.labels, window, one.slo.name, bound)
+
+
+def _offered(world: World, one: CapacityOf, window: str) -> float | None:
+    """Return the requests per second that arrive at all engines of a model, or None where one of them is unknown."""
+    engines = [engine for engine in world.engines if engine.labels[:2] == one.labels[:2]]
+    flows = [engine.flow.windows.get(window) if engine.stalled_seconds is not None else None for engine in engines]
+    rates = [flow.deltas["arrived"] / flow.seconds for flow in flows if flow is not None]
+    return sum(rates) if rates and len(rates) == len(engines) else None

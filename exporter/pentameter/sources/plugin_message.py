@@ -1,0 +1,212 @@
+"""From a datagram of the plugin to records; ``pentameter.vllm_plugin_wire`` says what a message is.
+
+Anybody in the same network namespace can send datagrams, so nothing is believed: a datagram that is no message is
+refused as a whole, an entry that is not sound is refused alone, and what becomes a label is short and printable.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
+from pentameter.sketch import LAST
+from pentameter.vllm_plugin_wire import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_LABEL = 256
+LONGEST_FACT = 32_768
+MOST_KEYS = 128
+MOST_SECONDS = 1e8
+"""Three years: more is no duration of a request."""
+MOST_COUNT = 2**53
+"""Whole numbers above it are no longer exact in a double."""
+TOTALS = ("dropped", "unheard", "errors")
+
+
+class UnreadableError(Exception):
+    """A datagram that is no message; ``outcome`` is ``malformed_datagram`` or ``unknown_version``."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one datagram says."""
+
+    instance: str
+    """Random word of the plugin's start: it tells senders apart, also those with one process id in two containers."""
+    totals: Mapping[str, int]
+    requests: tuple[FinishedRequest, ...]
+    iterations: tuple[IterationFacts, ...]
+    configs: tuple[EngineConfig, ...]
+    refused: int
+    """Entries that are not sound."""
+
+
+class _Unsound(Exception):  # noqa: N818 - not an error of ours
+    """A value that a field cannot have."""
+
+
+def decode(datagram: bytes) -> Message:
+    """Return what a datagram says; raises ``UnreadableError``, and nothing else whatever the datagram holds."""
+    message = _parse(datagram)
+    version = message.get("v")
+    if type(version) is int and version != VERSION:
+        raise UnreadableError("unknown_version", f"message of version {str(version)[:9]}, not {VERSION}")
+    entries = message.get("entries")
+    if version != VERSION or type(version) is not int or not isinstance(entries, list):
+        raise UnreadableError("malformed_datagram", "no version or no entries")
+    try:
+        whose = {"sender": _label(message.get("sender")), "model_name": _label(message.get("model_name"))}
+        instance = _label(message.get("instance"))
+        told = _mapping(message.get("totals"))
+        totals = {name: _count(told.get(name, 0)) for name in TOTALS}
+    except _Unsound as error:
+        raise UnreadableError("malformed_datagram", str(error)) from None
+    requests: list[FinishedRequest] = []
+    iterations: list[IterationFacts] = []
+    configs: list[EngineConfig] = []
+    refused = 0
+    for entry in entries:
+        try:
+            kind = _mapping(entry).get("kind")
+            if kind == "request":
+                requests.append(_request(entry, whose))
+            elif kind == "iteration":
+                iterations.append(_iteration(entry, whose))
+            elif kind == "config":
+                configs.extend(_configs(entry, whose))
+            else:
+                refused += 1
+        except _Unsound:
+            refused += 1
+    return Message(instance, totals, tuple(requests), tuple(iterations), tuple(configs), refused)
+
+
+def _parse(datagram: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(datagram, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("malformed_datagram", f"no JSON: {type(error).__name__}") from None
+    if not isinstance(message, dict):
+        raise UnreadableError("malformed_datagram", "no JSON object")
+    return message
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(word)  # NaN and the infinities, which JSON does not know
+
+
+def _request(entry: Mapping[str, Any], whose: Mapping[str, str]) -> FinishedRequest:
+    def seconds(name: str) -> float | None:
+        value = entry.get(name)
+        return None if value is None else _seconds(value)
+
+    def count(name: str) -> int | None:
+        value = entry.get(name)
+        return None if value is None else _count(value)
+
+    return FinishedRequest(
+        origin="plugin",
+        arrival_wall=_number(entry.get("arrival"), 0.0, 1e12),
+        e2e=_seconds(entry.get("e2e")),
+        output_tokens=_count(entry.get("output_tokens")),
+        prompt_tokens=_count(entry.get("prompt_tokens", 0)),
+        ttft=seconds("ttft"),
+        decode=seconds("decode"),
+        queue=seconds("queue"),
+        prefill=seconds("prefill"),
+        cached_tokens=count("cached_tokens"),
+        preemptions=count("preemptions"),
+        finish_reason=_label(entry.get("finish_reason")),
+        request_id=_request_id(entry.get("request_id")),
+        engine=_label(entry.get("engine")),
+        **whose,
+    )
+
+
+def _iteration(entry: Mapping[str, Any], whose: Mapping[str, str]) -> IterationFacts:
+    gaps = {}
+    for index, count in _mapping(entry.get("gaps"), LAST + 1).items():
+        if not (index.isdecimal() and index.isascii() and len(index) <= len(str(LAST)) and int(index) <= LAST):
+            raise _Unsound("bucket")
+        gaps[int(index)] = _count(count)
+    return IterationFacts(
+        engine=_label(entry.get("engine")),
+        sums={_label(name): _number(value, 0.0, 1e18) for name, value in _mapping(entry.get("sums")).items()},
+        gauges={_label(name): _number(value, 0.0, 1e18) for name, value in _mapping(entry.get("gauges")).items()},
+        gaps=gaps,
+        gap_sum=_number(entry.get("gap_sum", 0.0), 0.0, 1e18),
+        **whose,
+    )
+
+
+def _configs(entry: Mapping[str, Any], whose: Mapping[str, str]) -> list[EngineConfig]:
+    facts = {_label(name): _fact(value) for name, value in _mapping(entry.get("facts")).items()}
+    if "hf_config" in facts:
+        _check_json_object(facts["hf_config"])
+    engines = entry.get("engines")
+    if not isinstance(engines, list) or len(engines) > MOST_KEYS:
+        raise _Unsound("engines")
+    return [EngineConfig(engine=_label(engine), facts=facts, **whose) for engine in engines]
+
+
+def _check_json_object(text: object) -> None:
+    try:
+        if not isinstance(text, str):
+            raise _Unsound("hf_config")
+        _parse(text.encode())
+    except (UnreadableError, UnicodeEncodeError):
+        raise _Unsound("hf_config") from None
+
+
+def _fact(value: object) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= LONGEST_FACT and value.isprintable():
+        return value
+    return _number(value, -1e18, 1e18)
+
+
+def _mapping(value: object, most: int = MOST_KEYS) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) > most:
+        raise _Unsound("no object, or a large one")
+    return value
+
+
+def _is_label(value: object) -> bool:
+    # What is printable has no line breaks, and no halves of surrogate pairs, which cannot be written as UTF-8.
+    return isinstance(value, str) and len(value) <= LONGEST_LABEL and value.isprintable()
+
+
+def _label(value: object) -> str:
+    if not isinstance(value, str) or not _is_label(value):
+        raise _Unsound("label")
+    return value
+
+
+def _request_id(value: object) -> str:
+    """Return an id; a client may choose it, so an odd one must not cost the record."""
+    return value if isinstance(value, str) and _is_label(value) else ""
+
+
+def _number(value: object, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise _Unsound("number")  # NaN is in no range
+    return value
+
+
+def _seconds(value: object) -> float:
+    return float(_number(value, 0.0, MOST_SECONDS))
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_COUNT:
+        raise _Unsound("count")
+    return value

@@ -1,0 +1,78 @@
+"""A tap between Pentameter's plugin and its exporters: keeps every datagram, and hands it on to any number of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from e2e.rig.timings import Timing, client_id, per_further_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LARGEST_DATAGRAM = 262_144
+
+
+class PluginTap:
+    """Listens where the plugin sends; all addresses are names in the abstract namespace, ``@NAME``.
+
+    Args:
+        address: where the plugin sends.
+        listeners: where the datagrams go.
+    """
+
+    def __init__(self, address: str, listeners: Sequence[str]) -> None:
+        self._listeners = ["\0" + listener[1:] for listener in listeners]
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind("\0" + address[1:])
+        self._socket.settimeout(0.2)
+        self._datagrams: list[bytes] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.lost = 0
+        """Datagrams that a listener had no room for, once for each listener."""
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()
+
+    def timings(self, prefix: str) -> dict[str, Timing]:
+        """Return what the plugin said of the requests whose client chose an id with this prefix, by that id."""
+        found = {}
+        for entry in self._entries():
+            if entry["kind"] == "request" and (name := client_id(entry["request_id"])).startswith(prefix):
+                tokens = entry["output_tokens"]
+                found[name] = Timing(entry["ttft"], per_further_token(entry["decode"], tokens), tokens)
+        return found
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        for datagram in list(self._datagrams):
+            yield from json.loads(datagram)["entries"]
+
+    def _run(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.settimeout(1.0)
+            while not self._ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    datagram = self._socket.recv(LARGEST_DATAGRAM)
+                    self._datagrams.append(datagram)
+                    self._hand_on(out, datagram)
+
+    def _hand_on(self, out: socket.socket, datagram: bytes) -> None:
+        for listener in self._listeners:
+            try:
+                out.sendto(datagram, listener)
+            except TimeoutError:
+                self.lost += 1
+            except OSError:
+                # Nobody there: an exporter that is not running has no figures to be checked.
+                continue

@@ -1,0 +1,236 @@
+"""One load of vLLM's own client on a real server, seen at the same time by everything that can see it.
+
+The plugin's datagrams pass a tap and the spans pass a collector, so that beside the client's book there are the raw
+records of both. Four exporters watch the very same requests, each with other eyes: ``plugin`` with the plugin alone,
+``otlp`` with spans alone, ``both`` with the two at once, ``histograms`` with vLLM's page alone.
+
+    vLLM --datagrams--> tap --> plugin, both
+         --spans------> otlp --forwards--> both --forwards--> collector
+         <--/metrics--- plugin, otlp, both, histograms
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+from e2e.rig.bench_client import BenchPlan, run_bench
+from e2e.rig.collector import Collector
+from e2e.rig.exporter import ExporterProcess
+from e2e.rig.page import sample
+from e2e.rig.process import free_port
+from e2e.rig.tap import PluginTap
+from e2e.rig.timings import Threshold, order_statistic
+from e2e.rig.vllm import VllmServer
+from e2e.rig.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from e2e.rig.bench_client import BenchResult
+    from e2e.rig.timings import Timing
+
+EXPORTERS = ("plugin", "otlp", "both", "histograms")
+WITH_RECORDS = ("plugin", "otlp", "both")
+
+WINDOW = "1h"
+"""Longer than any exporter here lives: it holds every request since the start."""
+
+SETTLE_SECONDS = 20.0
+"""For the last records to arrive and to be derived from."""
+
+SCRAPE_SECONDS = 0.5
+BATCH = 16
+"""Requests that vLLM runs at one time: beyond it they queue, so that an overload shows in TTFT as well as in TPOT."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What everybody saw of one load."""
+
+    client: BenchResult
+    records: Mapping[str, Mapping[str, Timing]]
+    """``plugin`` or ``otlp`` -> the client's request id -> the raw record."""
+    scrapes: Mapping[str, list[str]]
+    """Exporter -> its pages, from before the load until its figures had settled."""
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+
+    def last(self, exporter: str) -> str:
+        """Return an exporter's page after the load."""
+        return self.scrapes[exporter][-1]
+
+    def ttft_offset(self, source: str) -> float:
+        """Return the median over the requests of the client's TTFT minus the record's, in seconds.
+
+        The client measures from sending to reading: the way there and back, and the HTTP server, are in it.
+        """
+        records, client = self.records[source], self.client.timings
+        return median(client[name].ttft - records[name].ttft for name in records.keys() & client.keys())
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What suits this machine."""
+
+    capacity: float
+    """Requests per second that a full batch finishes."""
+    thresholds: Mapping[str, Threshold]
+    ttft_offset: float
+
+
+class Observatory:
+    """A vLLM with plugin and spans, and all that watches it."""
+
+    def __init__(self) -> None:
+        self._ports = {name: free_port() for name in EXPORTERS}
+        feed = f"@pentameter-e2e-{self._ports['plugin']}"
+        self._sockets = {name: f"{feed}-{name}" for name in ("plugin", "both")}
+        self._tap = PluginTap(feed, list(self._sockets.values()))
+        self._collector = Collector()
+        self.server = VllmServer(args=["--max-num-seqs", str(BATCH)], plugin=feed, traces=self._traces_url("otlp"))
+        self._loads = 0
+
+    def start(self) -> None:
+        """Start all but the exporters, which live for one load each."""
+        self._tap.start()
+        self._collector.start()
+        self.server.start()
+
+    def stop(self) -> None:
+        """End everything."""
+        self.server.stop()
+        self._collector.stop()
+        self._tap.stop()
+
+    def calibrate(self) -> Calibration:
+        """Find out how fast this machine is, and what TTFT and TPOT are near its knee."""
+        burst = self.watch(BenchPlan(requests=160, rate=float("inf")))
+        capacity = burst.client.throughput
+        near_knee = self.watch(plan_at(capacity, "knee", seconds=15.0))
+        timings = near_knee.records["plugin"].values()
+        ttft, tpot = [timing.ttft for timing in timings], [timing.tpot for timing in timings]
+        return Calibration(
+            capacity=capacity,
+            # Well beyond most TTFTs, where a millisecond more or less on the way decides about few requests.
+            thresholds={
+                name: Threshold(1.5 * order_statistic(ttft, 0.95), order_statistic(tpot, share))
+                for name, share in (("strict", 0.8), ("middle", 0.9), ("loose", 0.97))
+            },
+            ttft_offset=near_knee.ttft_offset("plugin"),
+        )
+
+    def watch(self, plan: BenchPlan, thresholds: Mapping[str, Threshold] | None = None) -> Seen:
+        """Send a load and return what all saw of it; the exporters start before and end after it."""
+        thresholds = thresholds or {}
+        exporters = {name: self._exporter(name, thresholds) for name in EXPORTERS}
+        prefix = f"load{self._loads}-"
+        self._loads += 1
+        scrapes: dict[str, list[str]] = {name: [] for name in EXPORTERS}
+        try:
+            # The last in the chain of forwarders first, so that every span finds somebody.
+            for name in reversed(EXPORTERS):
+                exporters[name].start()
+            for exporter in exporters.values():
+                wait_until("an exporter has read vLLM", lambda exporter=exporter: has_read_after(exporter, 0.0))
+            with scraping(exporters, scrapes):
+                client = run_bench(self.server, BenchPlan(**{**vars(plan), "prefix": prefix}))
+                settle(exporters, plan.requests)
+            for name, exporter in exporters.items():
+                scrapes[name].append(exporter.metrics())
+        finally:
+            for exporter in exporters.values():
+                exporter.stop()
+        records = {"plugin": self._tap.timings(prefix), "otlp": self._collector.timings(prefix)}
+        return Seen(client, records, scrapes, thresholds)
+
+    def _exporter(self, name: str, thresholds: Mapping[str, Threshold]) -> ExporterProcess:
+        forward = {"otlp": self._traces_url("both"), "both": self._collector.url}
+        settings = {
+            "vllm": {"servers": [self.server.url]},
+            "windows": ["1m", WINDOW],
+            "nvml": {"enabled": False},
+            "host": {"enabled": False},
+            "plugin": {"enabled": name in self._sockets, **optional("socket", self._sockets.get(name))},
+            "otlp": {"http": "loopback" if name in forward else "off", **optional("forward_url", forward.get(name))},
+            "slos": [
+                {"name": slo, "ttft_seconds": threshold.ttft, "tpot_seconds": threshold.tpot}
+                for slo, threshold in thresholds.items()
+            ],
+        }
+        return ExporterProcess(settings=settings, port=self._ports[name])
+
+    def _traces_url(self, exporter: str) -> str:
+        return f"http://127.0.0.1:{self._ports[exporter]}/v1/traces"
+
+
+RATES = {"light": 0.15, "knee": 0.7, "overload": 1.6}
+"""Level -> request rate over what a full batch finishes."""
+
+
+def plan_at(capacity: float, level: str, seconds: float) -> BenchPlan:
+    """Return the plan of a load level for a time."""
+    rate = RATES[level] * capacity
+    return BenchPlan(requests=round(rate * seconds), rate=rate)
+
+
+def optional(key: str, value: str | None) -> dict[str, str]:
+    """Return the setting, or none."""
+    return {} if value is None else {key: value}
+
+
+def counted(page: str) -> float:
+    """Return how many requests an exporter counted from records, each once."""
+    return sample(page, "pentameter_request_records_total", outcome="counted") or 0.0
+
+
+def has_read_after(exporter: ExporterProcess, moment: float) -> bool:
+    """Say whether an exporter's page rests on a vLLM page that was read after a Unix time."""
+    read = sample(exporter.metrics(), "pentameter_source_last_success_timestamp_seconds", source="vllm")
+    return read is not None and read > moment
+
+
+def settle(exporters: Mapping[str, ExporterProcess], requests: int) -> None:
+    """Wait until the exporters with records have all of them, and all have vLLM's page of after the load.
+
+    Records that do not come are no error here: the tests say so better.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    waiting = [exporters[name] for name in WITH_RECORDS]
+    while waiting and time.monotonic() < deadline:
+        waiting = [exporter for exporter in waiting if counted(exporter.metrics()) < requests]
+        time.sleep(0.2)
+    ended = time.time()
+    for exporter in exporters.values():
+        wait_until("the exporter has read vLLM after the load", lambda e=exporter: has_read_after(e, ended))
+    # Spans come twice to one of them, and the second time is worth waiting for too.
+    time.sleep(1.5)
+
+
+class scraping:  # noqa: N801 - a context manager reads as a verb
+    """Scrape all exporters at a steady pace inside the block; a failed scrape fails the block's end."""
+
+    def __init__(self, exporters: Mapping[str, ExporterProcess], pages: Mapping[str, list[str]]) -> None:
+        self._exporters = exporters
+        self._pages = pages
+        self._ended = threading.Event()
+        self._errors: list[str] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        assert not self._errors, self._errors
+
+    def _run(self) -> None:
+        while not self._ended.wait(SCRAPE_SECONDS):
+            for name, exporter in self._exporters.items():
+                try:
+                    self._pages[name].append(exporter.metrics())
+                except OSError as error:
+                    self._errors.append(f"{name}: {error}")
