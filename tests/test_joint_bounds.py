@@ -98,6 +98,21 @@ def test_a_longer_interval_that_saw_all_first_tokens_needs_no_strays():
     assert bounds(slo(ttft=1), short, [long]) == (0.95, 1.0)
 
 
+def test_a_longer_interval_tells_of_late_first_tokens_too():
+    before = {"running": 30.0, "waiting": 0.0}
+    short = interval(40, before=before, e2e=split(40, 0, at=5.0), ttft=split(20, 20))
+    long = interval(60, before=before, seconds=1000.0, ttft=split(25, 75))
+    assert bounds(slo(ttft=1), short, [long]) == (0.0, 25 / 40)
+
+
+def test_a_histogram_that_missed_some_requests_says_nothing_of_them():
+    # After a restart with other buckets 40 had finished, and 30 of them were counted.
+    seen = interval(40, before={"running": 10.0, "waiting": 0.0}, e2e=split(28, 2, at=5.0), ttft=split(40, 0))
+    assert bounds(slo(e2e=5), seen) == (28 / 40, 38 / 40)
+    long = interval(400, before=IDLE, seconds=1000.0, ttft=split(498, 2))
+    assert bounds(slo(ttft=1), seen, [long]) == (0.75, 1.0)
+
+
 @pytest.mark.parametrize(("seconds", "lower"), [(65.9, 0.75), (66.0, 0.95)])
 def test_a_longer_interval_must_begin_before_the_longest_request_and_a_second_more(seconds, lower):
     before = {"running": 10.0, "waiting": 0.0}
@@ -130,6 +145,15 @@ def test_gaps_of_a_longer_interval_need_no_strays():
     short = interval(100, before=before, inter_token=split(5000, 7), **histograms)
     long = interval(1000, before=before, seconds=300.0, inter_token=split(50_000, 8))
     assert bounds(slo(inter_token=1), short, [long]) == (0.92, 1.0)
+
+
+def test_a_threshold_on_gaps_between_two_bounds_counts_its_bucket_for_and_against():
+    between_bounds = Histogram((0.5, 2.0, INF), (60.0, 90.0, 100.0), 1e9)
+    # 10 certainly and 30 possibly above a mean gap of 1 s; 100 whole decode times tell nothing.
+    seen = interval(100, before={}, tpot=between_bounds, decode=between_bounds)
+    assert bounds(slo(inter_token=1), seen) == (0.6, 0.9)
+    gaps = Histogram((0.5, 2.0, INF), (5000.0, 5030.0, 5040.0), 1e9)
+    assert bounds(slo(inter_token=1), interval(100, tpot=split(100, 0), inter_token=gaps)) == (0.6, 1.0)
 
 
 def test_without_gaps_and_decode_times_nothing_is_said_of_the_longest_gap():
@@ -175,16 +199,62 @@ def test_requests_of_one_token_count_as_the_policy_says(policy, expected):
     assert bounds(slo(policy, tpot=1), seen) == expected
 
 
-def test_where_nobody_counts_requests_of_one_token_they_may_be_any():
-    seen = interval(100, tpot=split(70, 30))
+def test_all_requests_of_one_token_are_bad_where_they_count_as_bad_and_the_others_may_be_good():
+    tokens = Histogram((1.0, INF), (50.0, 100.0), 1e9)
+    seen = interval(100, tpot=split(70, 30), request_generation_tokens=tokens)
+    assert bounds(slo(Policy(one_token="bad"), tpot=1), seen) == (0.2, 0.5)
+
+
+@pytest.mark.parametrize(
+    "histograms",
+    [{}, {"request_generation_tokens": Histogram((1.0, INF), (20.0, 90.0), 1e9)}],
+    ids=["absent", "incomplete"],
+)
+def test_where_nobody_counts_requests_of_one_token_they_may_be_any(histograms):
+    seen = interval(100, tpot=split(70, 30), **histograms)
     assert bounds(slo(Policy(one_token="bad"), tpot=1), seen) == (0.0, 0.7)
     assert bounds(slo(Policy(one_token="judge"), tpot=1), seen) == (0.7, 0.7)
+
+
+def test_without_a_bound_at_one_token_all_short_requests_may_be_of_one():
+    tokens = Histogram((2.0, INF), (20.0, 100.0), 1e9)
+    seen = interval(100, tpot=split(100, 0), request_generation_tokens=tokens)
+    assert bounds(slo(Policy(one_token="bad"), tpot=1), seen) == (0.8, 1.0)
+
+
+def test_failed_requests_may_be_those_of_one_token():
+    tokens = Histogram((1.0, INF), (20.0, 100.0), 1e9)
+    seen = interval(90, errors=10, tpot=split(100, 0), request_generation_tokens=tokens)
+    assert bounds(slo(Policy(one_token="bad"), tpot=1), seen) == (0.7, 0.8)
+
+
+def test_requests_of_one_token_that_are_left_out_do_not_dilute_the_failed_ones():
+    tokens = Histogram((1.0, INF), (30.0, 100.0), 1e9)
+    seen = interval(90, errors=10, tpot=split(100, 0), request_generation_tokens=tokens)
+    # 60 to 70 are judged, and the 10 that failed are bad.
+    assert bounds(slo(Policy(one_token="exclude"), tpot=1), seen) == (60 / 70, 70 / 80)
 
 
 def test_preempted_requests_are_left_out_as_far_as_they_may_be():
     seen = interval(100, preemptions=10, e2e=split(70, 30))
     assert bounds(slo(Policy(preempted="exclude"), e2e=1), seen) == (60 / 90, 70 / 90)
     assert bounds(slo(Policy(preempted="judge"), e2e=1), seen) == (0.7, 0.7)
+
+
+def test_strays_may_have_been_preempted_before_the_interval():
+    seen = interval(100, preemptions=10, before={"running": 5.0, "waiting": 0.0}, e2e=split(70, 30))
+    assert bounds(slo(Policy(preempted="exclude"), e2e=1), seen) == (55 / 85, 70 / 85)
+
+
+def test_preempted_requests_that_may_be_good_are_not_left_out_at_best():
+    seen = interval(90, errors=10, preemptions=30, e2e=split(100, 0))
+    assert bounds(slo(Policy(preempted="exclude"), e2e=1), seen) == (60 / 70, 0.9)
+
+
+def test_requests_of_one_token_and_preempted_ones_may_be_different_ones():
+    tokens = Histogram((1.0, INF), (20.0, 100.0), 1e9)
+    seen = interval(100, preemptions=10, tpot=split(70, 30), request_generation_tokens=tokens)
+    assert bounds(slo(Policy(one_token="exclude", preempted="exclude"), tpot=1), seen) == (40 / 70, 1.0)
 
 
 def test_nothing_is_said_before_a_request_has_finished():

@@ -149,6 +149,8 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
         message = f"unknown preset {options.preset!r}; there are: {', '.join(PRESETS)}"
         raise ConfigError(message)
     address = f"@pentameter-demo-{os.getpid()}" if settings.plugin.enabled else None
+    # It speaks before the exporter listens, which is no news here.
+    logging.getLogger("vllm.pentameter").setLevel(logging.WARNING)
     with SimulatedVllm(PRESETS[options.preset], begin=DEMO_BEGIN_SECONDS, plugin_socket=address) as simulated:
         url = simulated.start()
         log.info("simulating %s at %s", options.preset, url)

@@ -13,6 +13,7 @@ REMEMBERED = 65_536
 SILENCE_SECONDS = 60.0
 """A plugin that has reported requests without ids within this time has the word over the spans."""
 
+
 class Duplicates:
     """Decides which records of one server are new.
 

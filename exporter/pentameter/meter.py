@@ -94,7 +94,9 @@ class Meter:
         reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
             track = self._engine_tracks[reading.server, engine.model_name, engine.engine]
-            reset |= track.observe(reading.monotonic, engine.counters, engine.histograms, continuity) > 0
+            held = {key: engine.gauges[key] for key in ("running", "waiting") if key in engine.gauges}
+            found = track.observe(reading.monotonic, engine.counters, engine.histograms, continuity, gauges=held)
+            reset |= found > 0
         self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
         self.requests.take_vllm(reading, continuity, restarted=reset)

@@ -110,7 +110,10 @@ class Reporter:
     def _tick(self, now: float) -> None:
         self._asleep = True  # before the queue is emptied: what comes after that wakes the thread again
         for _ in range(len(self._intake)):
-            self._take(*self._intake.popleft())
+            try:
+                self._take(*self._intake.popleft())
+            except Exception:  # noqa: BLE001 - an odd engine, say; the next one is not to suffer for it
+                self._totals.errors += 1
             self._breathe()
         for body, requests in self._messages(self._entries()):
             self._outbox.post(Parcel(body, requests, now))

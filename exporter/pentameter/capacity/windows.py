@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from pentameter.capacity.load import LoadWindow
 
-SHORTEST_WINDOW, LONGEST_WINDOW = 60.0, 300.0
+SHORTEST_WINDOW, LONGEST_WINDOW = 300.0, 600.0
+"""Seconds. In a shorter window a burst of half a minute would be a load of its own, and what it does to the requests
+would be put down to that load, not to the mean load that such bursts come with: the capacity would read too high."""
 WINDOW_STEP = 30.0
 WANTED_REQUESTS = 300
 """Requests wanted in a window at half the highest rate: the error of a counted rate is 1 / sqrt(count)."""
@@ -37,6 +39,8 @@ GAP = 30.0
 """Seconds without a call of ``advance`` after which nobody was watching: what happened meanwhile is dropped."""
 HOLD = 15.0
 """A gauge stands for at most so many seconds."""
+AHEAD = 30.0
+"""Records may be so much younger than the last call of ``advance``: they are added before time moves on."""
 STALL = 30.0
 """Requests in flight, and none finished for so long: windows wait."""
 HALF_LIFE = 86_400.0
@@ -48,15 +52,19 @@ MARGIN_CAP = 16.0
 class LoadWindows:
     """Collects the windows of one (server, model, SLO); ``start`` is when watching began, on the monotonic clock."""
 
-    def __init__(self, start: float, target: float = 0.9) -> None:
+    def __init__(
+        self, start: float, target: float = 0.9, *, shortest: float = SHORTEST_WINDOW, longest: float = LONGEST_WINDOW
+    ) -> None:
         self._target = target
+        self._shortest = shortest
+        self._longest = longest
         self._now = start
         self._since = start
         self._finished = start
         self._in_flight = 0.0
-        self._seconds = SHORTEST_WINDOW
+        self._seconds = shortest
         self._highest = 0.0
-        self._windows: deque[OpenWindow] = deque([OpenWindow(start, SHORTEST_WINDOW)])
+        self._windows: deque[OpenWindow] = deque([OpenWindow(start, shortest)])
         self._newest = self._windows[-1]
         self._delays = [0.0] * 13
         self.late = 0
@@ -64,7 +72,7 @@ class LoadWindows:
 
     @property
     def window_seconds(self) -> float:
-        """Return the length of the windows that open now: 60-300 s, the longer the less traffic there is."""
+        """Return the length of the windows that open now: the longer the less traffic there is."""
         return self._seconds
 
     @property
@@ -190,9 +198,8 @@ class LoadWindows:
             if window.start <= arrival:
                 if arrival < window.end:
                     return window
-                if window is self._newest and arrival < window.end + SHORTEST_WINDOW:
-                    # The records of this moment are added before time moves on.
-                    self._open(OpenWindow(window.end, max(self._seconds, arrival - window.end + 1.0)))
+                if window is self._newest and arrival < window.end + AHEAD:
+                    self._open(OpenWindow(window.end, self._seconds))
                     return self._newest
                 return None
         self.late += 1
@@ -214,6 +221,6 @@ class LoadWindows:
         """Choose the length of the windows to come from the traffic and the delays of the one that goes."""
         self._highest = max(rate, self._highest * 0.5 ** (seconds / HALF_LIFE))
         self._delays = [count / 2 for count in self._delays]
-        wanted = 2 * WANTED_REQUESTS / self._highest if self._highest > 0 else LONGEST_WINDOW
+        wanted = 2 * WANTED_REQUESTS / self._highest if self._highest > 0 else self._longest
         steps = math.ceil(wanted / WINDOW_STEP - 1e-9)
-        self._seconds = min(LONGEST_WINDOW, max(SHORTEST_WINDOW, steps * WINDOW_STEP))
+        self._seconds = min(self._longest, max(self._shortest, steps * WINDOW_STEP))

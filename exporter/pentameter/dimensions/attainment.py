@@ -158,8 +158,9 @@ def finished_by_vllm(world: World, served: Served, window: str) -> float | None:
 def is_covered(records: float, finished: float | None) -> bool:
     """Say whether records speak for all finished requests: at most a tenth of them may be missing, or five.
 
-    The five must not be more than have come: one of six requests does not speak for the others. Tracing with sampling, a second front end without the plugin, or a full queue would else pass for exact. Without
-    vLLM's own count (its page is not read) there is nothing to compare with, and records stand.
+    The five must not be more than have come: one of six requests does not speak for the others. Tracing with sampling,
+    a second front end without the plugin, or a full queue would else pass for exact. Without vLLM's own count (its
+    page is not read) there is nothing to compare with, and records stand.
     """
     return finished is None or finished - records <= max(min(STRAGGLERS, records), (1 - COVERED) * finished)
 

@@ -39,7 +39,8 @@ def samples(world: World) -> Iterator[Sample]:
 
 def _bounds(engine: Engine, slo: Slo, window: str, served: Served | None) -> Iterator[Sample]:
     interval = engine.rolled.windows[window]
-    bounds = attainment_bounds(slo, interval)
+    longer = [other for other in engine.rolled.windows.values() if other.seconds > interval.seconds]
+    bounds = attainment_bounds(slo, interval, longer)
     finished = interval.total("request_success")
     if bounds is None or not finished:
         return

@@ -164,7 +164,7 @@ def _exact(world: World) -> Iterator[Sample]:
         for (server, name), parts in rates.items():
             deployment = deployments.get(server)
             if deployment is not None:
-                yield from _per_gpu(deployment, window, name, parts)
+                yield from _per_gpu(world, deployment, window, name, parts)
 
 
 def _rate(world: World, served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
@@ -180,12 +180,18 @@ def _rate(world: World, served: Served, slo: Slo, window: str) -> tuple[float, f
     return counts.good / interval.seconds, counts.good_tokens / interval.seconds
 
 
+def _all_recorded(world: World, deployment: Deployment) -> bool:
+    """Say whether records come from every engine of a server, or from the server as a whole."""
+    recorded = {served.labels for served in world.served}
+    return all(recorded & {engine.labels, (*engine.labels[:2], "")} for engine in deployment.engines)
+
+
 def _per_gpu(
-    deployment: Deployment, window: str, slo: str, parts: Sequence[tuple[float, float] | None]
+    world: World, deployment: Deployment, window: str, slo: str, parts: Sequence[tuple[float, float] | None]
 ) -> Iterator[Sample]:
     """Yield the sums over a server's engines by GPU; a sum that lacks an engine is a wrong sum."""
     known = [part for part in parts if part is not None]
-    if deployment.serving_gpus and len(known) == len(parts):
+    if deployment.serving_gpus and len(known) == len(parts) and _all_recorded(world, deployment):
         labels = (*deployment.labels, window, slo)
         yield GOODPUT_PER_GPU(sum(requests for requests, _ in known) / deployment.serving_gpus, *labels)
         yield GOOD_TOKENS_PER_GPU(sum(tokens for _, tokens in known) / deployment.serving_gpus, *labels)

@@ -169,6 +169,9 @@ class Observatory:
 RATES = {"light": 0.15, "knee": 0.7, "overload": 1.6}
 """Level -> request rate over what a full batch finishes."""
 
+LEVELS = {"light": 20.0, "knee": 40.0, "overload": 20.0}
+"""Level -> seconds of load in the tests."""
+
 
 def plan_at(capacity: float, level: str, seconds: float) -> BenchPlan:
     """Return the plan of a load level for a time."""
