@@ -102,9 +102,11 @@ def test_requests_and_steps_follow_and_are_counted(ear, still):
 
 def test_engines_are_kept_apart_and_may_be_added(ear, still):
     still.end_step(finished(request_id="a"), engine=0)
-    still.end_step(finished(request_id="b"), engine=5)
     still.tick()
+    still.end_step(finished(request_id="b"), engine=5)
+    still.tick(HEARTBEAT_SECONDS)
     ear.listen()
+    assert [entry["engines"] for entry in ear.entries("config")] == [["0"], ["0", "5"]]
     assert [(entry["engine"], entry["request_id"]) for entry in ear.entries("request")] == [("0", "a"), ("5", "b")]
 
 

@@ -14,6 +14,7 @@ longer: so what ended just before a page may explain a fall after it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,31 +24,42 @@ if TYPE_CHECKING:
     from pentameter.readings import EngineReading
 
 
+SETTLING_SECONDS = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     time: float
     ended: float
     first_tokens: float
     held: float
+    answers: float | None
 
 
-def _page_of(time: float, reading: EngineReading) -> _Page | None:
+def _page_of(time: float, reading: EngineReading, answers: float | None) -> _Page | None:
     """Return what matters of a page, or None where any of it is missing."""
     ended = [value for key, value in reading.counters.items() if key.startswith("request_success/")]
     ttft = reading.histograms.get("ttft")
     running, waiting = reading.gauges.get("running"), reading.gauges.get("waiting")
     if not ended or ttft is None or running is None or waiting is None:
         return None
-    return _Page(time, sum(ended), ttft.count, running + waiting)
+    return _Page(time, sum(ended), ttft.count, running + waiting, answers)
 
 
 class Arrivals:
     """The running totals of one engine."""
 
     def __init__(self) -> None:
-        self.arrived = 0.0
         self.aborted = 0.0
         self.ended = 0.0
+        self._arrived = 0.0
+        self._vanished = 0.0
+        """Aborts by the first two signs; ``_arrived`` is what arrived if these are all."""
+        self._broken_off = 0.0
+        """Aborts by the third sign."""
+        self._answers_ahead = 0.0
+        """What to add to (answers - ended) of the present process to have ``_broken_off``."""
+        self._aligned_at = -math.inf
         self._page: _Page | None = None
         self._open = 0.0
         """Requests that had a first token and are not known to have ended; what began before us is not in it."""
@@ -57,9 +69,20 @@ class Arrivals:
         """Arrivals counted too early, because a request that had ended was still held."""
         self._last_end: float | None = None
 
-    def observe(self, time: float, reading: EngineReading, continuity: Continuity = Continuity.UNKNOWN) -> None:
-        """Take in the next page of the engine."""
-        page, last = _page_of(time, reading), self._page
+    @property
+    def arrived(self) -> float:
+        """Return the requests that arrived since the first page, at least."""
+        return self._arrived + self.aborted - self._vanished
+
+    def observe(
+        self,
+        time: float,
+        reading: EngineReading,
+        continuity: Continuity = Continuity.UNKNOWN,
+        answers: float | None = None,
+    ) -> None:
+        """Take in the next page of the engine; ``answers`` are the requests that the web server has answered."""
+        page, last = _page_of(time, reading, answers), self._page
         self._page = page
         if page is None:
             self._last_end = None
@@ -68,12 +91,14 @@ class Arrivals:
         if last is None or continuity is Continuity.FOREIGN or (fallen and continuity is Continuity.SAME):
             # Nothing to compare with: the first page, that of another process, or a glitch of a living one.
             self._begin()
+            self._align_answers(page)
             self._last_end = page.time
             return
         if fallen or continuity is Continuity.RESTARTED:
             # The new process began with nothing, and what the old one held is nobody's loss or gain.
-            last = _Page(last.time, 0.0, 0.0, 0.0)
+            last = _Page(last.time, 0.0, 0.0, 0.0, last.answers and 0.0)
             self._begin()
+            self._answers_ahead = self._broken_off
         self._count(page, last)
         if page.ended > last.ended or page.held == 0 or last.held == 0:
             self._last_end = page.time
@@ -97,8 +122,30 @@ class Arrivals:
         self._owed = max(0.0, -arrived)
         self._just_ended = ended
         self.ended += ended
-        self.aborted += aborted + missing
-        self.arrived += max(0.0, arrived)
+        self._vanished += aborted + missing
+        self._arrived += max(0.0, arrived)
+        self._count_answers(page, last)
+        self.aborted = max(self.aborted, self._vanished, self._broken_off)
+
+    def _count_answers(self, page: _Page, last: _Page) -> None:
+        if page.answers is None:
+            return
+        broken_off = self._answers_ahead + page.answers - page.ended
+        if last.answers is None:
+            self._align_answers(page)
+        elif broken_off > self._broken_off:
+            # An answer ends a little after its request: what is behind for a moment comes up again and counts once. On
+            # the first page nobody knows what was behind; what comes up soon after it is not counted.
+            if page.time <= self._aligned_at + SETTLING_SECONDS:
+                self._answers_ahead += self._broken_off - broken_off
+            else:
+                self._broken_off = broken_off
+
+    def _align_answers(self, page: _Page) -> None:
+        """Take this page as the beginning of the third sign: what was broken off before it is not known."""
+        if page.answers is not None:
+            self._answers_ahead = self._broken_off - (page.answers - page.ended)
+            self._aligned_at = page.time
 
     def stalled_seconds(self) -> float | None:
         """Return for how long requests have been held without one ending, 0 while none is held; None if unknown."""

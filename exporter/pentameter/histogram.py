@@ -9,20 +9,22 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from pentameter.probit import MonotoneCurve, lognormal_sigma, normal_score
+from pentameter.probit import curve_of, normal_score
 from pentameter.readings import Histogram  # noqa: TC001 - the doctests need the name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pentameter.probit import MonotoneCurve
+
 TIGHT = 1.5
 """A guaranteed bracket of at most this ratio is narrow enough that its geometric middle stands for what lies in it: the
 middle is off by at most sqrt(1.5) - 1 = 22.5 %."""
 
-_FEWEST = 2
-"""So few observations, or bounds that divide them, say something of a shape."""
-
 _ROUNDING = 1e-9
+
+_SPARE = 0.01
+"""Observations that limits by a sum allow beyond what it says: a sum of millions of floats has lost some digits."""
 
 
 class Bracket(NamedTuple):
@@ -55,14 +57,12 @@ def quantiles(histogram: Histogram, qs: Sequence[float]) -> list[float | None]:
     """Return the q-quantiles, 0 < q < 1, each None where the histogram does not tell it.
 
     The normal score of the share of observations up to a bound is interpolated over log(bound) by a monotone cubic
-    (``pentameter.probit``), between the last bound with nothing below it and the first with everything below it; these
-    two count as the shares 1/2n and 1 - 1/2n of n observations. Every lognormal distribution is reproduced exactly. The
-    answer always lies in ``bracket``: in its bucket, and never above mean / (1 - q).
+    (``pentameter.probit.curve_of``). The answer always lies in ``bracket``: in its bucket, and never above
+    mean / (1 - q).
 
-    Where only one bound divides the observations, it and the mean fix a lognormal distribution, which draws the two
-    outer points in. Where none does, or the quantile lies in the lowest bucket, which has no lower end on a logarithmic
-    scale, nothing fixes the shape: then the answer is the geometric middle of the bracket if that is ``TIGHT``, else
-    None.
+    Where no bound divides the observations, or the quantile lies in the lowest bucket, which has no lower end on a
+    logarithmic scale, nothing fixes the shape: then the answer is the geometric middle of the bracket if that is
+    ``TIGHT``, else None.
 
     None as well for a quantile above the highest finite bound (PromQL answers that bound, which is only a lower
     limit), and where fewer than one observation is expected above the quantile, n (1 - q) < 1: p50 needs 2
@@ -77,9 +77,8 @@ def quantiles(histogram: Histogram, qs: Sequence[float]) -> list[float | None]:
     >>> quantile(Histogram((0.3, math.inf), (100.0, 100.0), 100 * 10e-6), 0.5) is None
     True
     """
-    if histogram.count < _FEWEST:
-        return [None for q in qs if _check(q)]
-    extremes, curve = _extreme_sums(histogram), _curve(histogram)
+    curve = curve_of(histogram.bounds, histogram.counts, mean(histogram))
+    extremes = _extreme_sums(histogram)
     return [_quantile(histogram, q, extremes, curve) for q in qs]
 
 
@@ -103,8 +102,8 @@ def bracket(histogram: Histogram, q: float) -> Bracket | None:
     >>> bracket(Histogram((0.01, math.inf), (100.0, 100.0), 0.2), 0.5)
     Bracket(lower=0.0, upper=0.004)
     """
-    _check(q)
-    return _bracket(histogram, _rank(histogram, q), _extreme_sums(histogram)) if histogram.count > 0 else None
+    rank = _rank(histogram, q)
+    return _bracket(histogram, rank, _extreme_sums(histogram)) if histogram.count > 0 else None
 
 
 def share_below(histogram: Histogram, threshold: float) -> Bracket | None:
@@ -144,19 +143,18 @@ def count_below(histogram: Histogram, threshold: float) -> Bracket | None:
 
 
 def _whole(number: float) -> float:
-    """Round down to a whole number of observations, except for what is only lost to rounding."""
-    return float(max(0, math.floor(number + _ROUNDING * (1 + number))))
-
-
-def _check(q: float) -> bool:
-    if not 0 < q < 1:
-        message = f"a quantile lies between 0 and 1, got {q}"
-        raise ValueError(message)
-    return True
+    """Round down to a whole number of observations, not below 0."""
+    return float(max(0, math.floor(number + _SPARE)))
 
 
 def _rank(histogram: Histogram, q: float) -> float:
-    """Return q * n, whole where only rounding keeps it from being whole: a bound may divide exactly there."""
+    """Return q * n, whole where only rounding keeps it from being whole: a bound may divide exactly there.
+
+    Raises ``ValueError`` for q outside (0, 1).
+    """
+    if not 0 < q < 1:
+        message = f"a quantile lies between 0 and 1, got {q}"
+        raise ValueError(message)
     rank = q * histogram.count
     return float(round(rank)) if abs(rank - round(rank)) <= _ROUNDING * histogram.count else rank
 
@@ -190,7 +188,6 @@ def _bracket(histogram: Histogram, rank: float, extremes: tuple[float, float]) -
 def _quantile(
     histogram: Histogram, q: float, extremes: tuple[float, float], curve: MonotoneCurve | None
 ) -> float | None:
-    _check(q)
     rank = _rank(histogram, q)
     if histogram.count - rank < 1:
         return None
@@ -202,31 +199,3 @@ def _quantile(
         tight = 0 < limits.upper <= limits.lower * TIGHT
         return math.sqrt(limits.lower * limits.upper) if tight else None
     return min(limits.upper, max(limits.lower, math.exp(curve.where(normal_score(q)))))
-
-
-def _curve(histogram: Histogram) -> MonotoneCurve | None:
-    """Return the normal score over log(bound), or None where the bounds that divide the observations fix no shape."""
-    bounds, counts, n = histogram.bounds, histogram.counts, histogram.count
-    first = max(bisect_right(counts, 0) - 1, bisect_right(bounds, 0), 0)
-    last = bisect_left(counts, n)
-    end = last + 1 if math.isfinite(bounds[last]) else last
-    dividing = [i for i in range(first, end) if 0 < counts[i] < n]
-    logs = [math.log(bound) for bound in bounds[first:end]]
-    scores = [normal_score(min(max(count, 0.5), n - 0.5) / n) for count in counts[first:end]]
-    if len(dividing) == 1 and len(logs) > 1:
-        _draw_in(logs, scores, dividing[0] - first, mean(histogram))
-        return MonotoneCurve(logs, scores)
-    # Bounds with nothing between them say the same: they divide two heaps, of neither of which they tell the shape.
-    shapeless = len({counts[i] for i in dividing}) < _FEWEST
-    return None if shapeless else MonotoneCurve(logs, scores)
-
-
-def _draw_in(logs: list[float], scores: list[float], middle: int, average: float | None) -> None:
-    """Draw the outer points in to the lognormal distribution that the point between and the mean fix."""
-    sigma = lognormal_sigma(math.exp(logs[middle]), scores[middle], average) if average else None
-    if sigma is None:
-        return
-    for i in {0, len(logs) - 1} - {middle}:
-        reach = (scores[i] - scores[middle]) * max(sigma, _ROUNDING)
-        if abs(reach) < abs(logs[i] - logs[middle]):
-            logs[i] = logs[middle] + reach

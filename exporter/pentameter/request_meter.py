@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from pentameter.windows import Window
     from pentameter.world import CapacityOf
 
-REJECTIONS = "admission_rejections"
+REJECTIONS, ANSWERS = "admission_rejections", "answers"
 
 COVERAGE_SECONDS = 300.0
 """Long enough for the seconds that spans lag behind not to matter."""
+
+
+def _total(reading: VllmReading, concept: str) -> float | None:
+    """Return a server's counter summed over its labels, or None where it is not on the page."""
+    parts = [value for key, value in reading.server_counters.items() if key.partition("/")[0] == concept]
+    return sum(parts) if parts else None
 
 
 class _Flow:
@@ -41,9 +47,9 @@ class _Flow:
         self.track = Track(windows)
         self._aborted_before = 0.0
 
-    def observe(self, time: float, reading: EngineReading, continuity: Continuity) -> float:
+    def observe(self, time: float, reading: EngineReading, continuity: Continuity, answers: float | None) -> float:
         """Take in a page; return the aborts that it betrays."""
-        self.arrivals.observe(time, reading, continuity)
+        self.arrivals.observe(time, reading, continuity, answers)
         arrivals = self.arrivals
         totals = {
             "arrived": arrivals.arrived,
@@ -80,18 +86,20 @@ class RequestMeter:
         here = tuple((engine.model_name, engine.engine) for engine in reading.engines)
         self._engines[server] = here
         rejected = self._rejected(reading, continuity)
+        # Of the whole server: with several engines nobody knows whose they were.
+        answers = _total(reading, ANSWERS) if len(here) == 1 else None
         for engine in reading.engines:
             place = Place(server, engine.model_name, engine.engine)
             flow = self._flows[place]
             if len(here) == 1:
                 # The front end counts rejections and knows no engine: with several, whose they were is unknown.
                 flow.rejected += rejected
-            aborted = flow.observe(reading.monotonic, engine, continuity)
+            aborted = flow.observe(reading.monotonic, engine, continuity, answers)
             self._enter_unseen(self._recorded_place(place), aborted, rejected if len(here) == 1 else 0.0)
         self.capacity.take_page(reading, restarted=restarted or continuity is Continuity.FOREIGN)
 
     def _rejected(self, reading: VllmReading, continuity: Continuity) -> float:
-        total = sum(value for key, value in reading.server_counters.items() if key.partition("/")[0] == REJECTIONS)
+        total = _total(reading, REJECTIONS) or 0.0
         before = self._rejections.get(reading.server)
         self._rejections[reading.server] = total
         if before is None or continuity is Continuity.FOREIGN:

@@ -133,6 +133,7 @@ class Reporter:
             digest = self._digests.get(engine)
             if digest is None:  # an engine added while vLLM runs
                 digest = self._digests[engine] = EngineDigest(str(engine))
+                self._config = None
             digest.take_step(first, second, wall)
         elif what == "sleep":
             for digest in self._digests.values():

@@ -40,16 +40,16 @@ def simulate(workload, rates, kind, random, stretch=None):
         outputs = np.clip(outputs * stretch(arrivals), 2, 6000).astype(np.int64)
     until = len(rates) * 5.0 + 3600.0
     first, last, *gauges = serve(workload, arrivals, prompts, outputs, until)
-    return arrivals, first - arrivals, (last - first) / (outputs - 1), last, outputs, gauges
+    return arrivals, first - arrivals, (last - first) / (outputs - 1), last, outputs, prompts, gauges
 
 
 def replay(workload, happened, seconds, ask_every=4 * 3600.0):
     """Feed a simulation to the product as it would see it; yield (hours, capacity)."""
-    arrivals, ttft, tpot, last, outputs, (running, waiting, kv) = happened
+    arrivals, ttft, tpot, last, outputs, prompts, (running, waiting, kv) = happened
     order = np.argsort(last)  # NaN: last, never seen
     order = order[: np.count_nonzero(~np.isnan(last))]
     finished = last[order].tolist()
-    came, tokens = arrivals[order].tolist(), outputs[order].tolist()
+    came, tokens, asked_tokens = arrivals[order].tolist(), outputs[order].tolist(), prompts[order].tolist()
     by_ttft, by_tpot = (ttft[order] / workload.ttft).tolist(), (tpot[order] / workload.tpot).tolist()
     windows = LoadWindows(0.0, TARGET)
     book = CapacityBook(limits_of(workload))
@@ -62,7 +62,7 @@ def replay(workload, happened, seconds, ask_every=4 * 3600.0):
         while i < count and finished[i] <= now:
             a, b = by_ttft[i], by_tpot[i]
             score = a if a > b else b
-            add(came[i], min(SCORE_CAP, score), score <= 1, {"ttft": a, "tpot": b}, tokens[i])
+            add(came[i], min(SCORE_CAP, score), score <= 1, {"ttft": a, "tpot": b}, tokens[i], asked_tokens[i])
             i += 1
         mature = windows.advance(now)
         if mature:

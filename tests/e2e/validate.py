@@ -1,4 +1,4 @@
-"""Pentameter's attainment, goodput and quantiles beside those of ``vllm bench serve``, on the same requests, as a table.
+"""Pentameter's attainment and quantiles beside those of ``vllm bench serve``, on the same requests.
 
 Run ``PYTHONPATH=tests python -m e2e.validate``. Nothing is judged here: ``test_real_goodput.py`` does that.
 """

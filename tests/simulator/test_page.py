@@ -126,6 +126,12 @@ def test_the_cache_configuration_is_that_of_the_preset():
     assert info.labels["gpu_memory_utilization"] == "0.92"
 
 
+def test_each_engine_shows_the_blocks_of_all():
+    infos = [sample for sample in samples(page_of(preset_named("h100x2-8b"))[0]) if sample.name.endswith("_info")]
+    assert [info.labels["num_gpu_blocks"] for info in infos] == ["57818", "57818"]
+    assert [info.labels["kv_cache_size_tokens"] for info in infos] == ["462544", "462544"]
+
+
 def test_two_engines_are_told_apart_on_every_sample_but_those_of_the_front_end():
     text, counters = page_of(preset_named("h100x2-8b"))
     by_engine = {}

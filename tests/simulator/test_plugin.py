@@ -9,7 +9,9 @@ from itertools import count
 
 import pytest
 
+from pentameter.simulator.live import LiveSimulation
 from pentameter.simulator.offline import WALL_AT_ZERO, OfflineVllm
+from pentameter.simulator.plugin import SimulatedPlugin
 from pentameter.simulator.presets import DEFAULT
 from pentameter.simulator.server import SimulatedVllm
 from pentameter.sources import SourceAbsent
@@ -37,9 +39,9 @@ def address():
 
 
 def readings(feed, enough):
-    """Read until there is enough; every read waits for half a second at most."""
+    """Read until there is enough, for a minute at most."""
     got = []
-    for _ in range(120):
+    for _ in range(600):
         try:
             got.append(feed.read())
         except SourceAbsent:
@@ -54,8 +56,10 @@ def exchange():
     """Let five simulated seconds pass that nobody but the plugin looks at."""
     clock, where = Clock(), address()
     expected = OfflineVllm(PRESET).advance_to(5.0).requests
-    feed = PluginFeed(where)
+    feed = PluginFeed(where, patience=0.1)
     try:
+        with pytest.raises(SourceAbsent):
+            feed.read()  # listens from now on: who finds nobody does not try again at once
         with SimulatedVllm(PRESET, clock=clock.monotonic, wall_clock=clock.wall, plugin_socket=where):
             greeting = readings(feed, lambda got: any(reading.configs for reading in got))
             clock.now = 5.0
@@ -111,11 +115,29 @@ def test_a_closed_server_has_no_threads_and_is_silent():
     server.close()
     server.close()
     assert set(threading.enumerate()) <= before
-    clock.now = 5.0
-    server.gpus.read()
     feed = PluginFeed(where, patience=0.05)
     try:
         with pytest.raises(SourceAbsent):
             feed.read()
     finally:
         feed.close()
+
+
+def test_a_plugin_that_has_ended_takes_in_no_more_steps():
+    clock = Clock()
+    live = LiveSimulation(PRESET, 0, clock.monotonic, clock.wall)
+    plugin = SimulatedPlugin(live, address())
+    plugin.close()
+    clock.now = 5.0
+    live.advance()
+    assert len(plugin._reporter._intake) == 0
+
+
+def test_what_happened_before_somebody_watched_is_told_to_nobody():
+    clock = Clock()
+    live = LiveSimulation(PRESET, 0, clock.monotonic, clock.wall, begin=10.0)
+    ends = []
+    live.watch(lambda _engine, step: ends.append(step.end))
+    clock.now = 1.0
+    live.advance()
+    assert 10.0 < min(ends) < max(ends) <= 11.0

@@ -265,11 +265,11 @@ def test_an_upstream_that_comes_back_gets_what_was_kept():
 
 def test_trouble_is_told_once_and_flickering_trouble_once_a_minute():
     troubles = []
-    with Collector(400, 400, 200, 400, 200, 400, 200) as upstream:
-        with forwarding(upstream.port, on_change=troubles.append) as forwarder:
-            for _ in range(7):
-                forwarder.put(BODY)
-            counted(forwarder, forwarded=3, forward_refused=4)
+    flickering = Collector(400, 400, 200, 400, 200, 400, 200)
+    with flickering as upstream, forwarding(upstream.port, on_change=troubles.append) as forwarder:
+        for _ in range(7):
+            forwarder.put(BODY)
+        counted(forwarder, forwarded=3, forward_refused=4)
     assert troubles == ["the collector answered 400 Bad Request", ""]
 
 
@@ -355,7 +355,8 @@ def test_https_with_an_authority_of_its_own_and_a_token():
     assert "CERTIFICATE_VERIFY_FAILED" in troubles[0]
 
 
-def test_closing_sends_what_is_queued_where_that_works():
+def test_closing_sends_what_is_queued_where_that_works(monkeypatch):
+    monkeypatch.setattr(otlp_forward, "CLOSE_SECONDS", 20)
     with Collector() as upstream:
         forwarder = OtlpForwarder(f"http://127.0.0.1:{upstream.port}/")
         for _ in range(20):
@@ -365,7 +366,8 @@ def test_closing_sends_what_is_queued_where_that_works():
         assert forwarder.counts() == {"forwarded": 20, "forward_refused": 0, "forward_dropped": 0}
 
 
-def test_closing_does_not_wait_for_a_dead_upstream_and_counts_what_is_lost():
+def test_closing_does_not_wait_for_a_dead_upstream_and_counts_what_is_lost(monkeypatch):
+    monkeypatch.setattr(otlp_forward, "CLOSE_SECONDS", 20)
     forwarder = OtlpForwarder(f"http://127.0.0.1:{dead_port()}/", first_pause=60.0)
     for _ in range(20):
         forwarder.put(BODY)

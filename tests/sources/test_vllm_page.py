@@ -66,7 +66,17 @@ def test_a_real_page_of_0_32_is_understood():
     assert reading.server_counters == {
         "admission_rejections/max_num_queued_reqs": 0,
         "admission_rejections/max_num_queued_tokens": 0,
+        "answers/v1/completions": 123.0,
     }
+
+
+def test_answers_are_those_of_handlers_that_make_tokens_and_that_succeeded():
+    def answered(handler, status):
+        return f'http_requests_total{{handler="{handler}",method="POST",status="{status}"}} 3.0\n'
+
+    text = 'vllm:num_requests_running{engine="0",model_name="m"} 1.0\n'
+    text += answered("/v1/chat/completions", "2xx") + answered("/tokenize", "2xx") + answered("/v1/completions", "4xx")
+    assert read(text).server_counters == {"answers/v1/chat/completions": 3.0}
 
 
 def test_custom_buckets_are_read_from_the_page():

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pentameter.capacity.load import LoadWindow
+    from pentameter.capacity.statistics import Line
     from pentameter.capacity.table import Table
 
 BINS = 14
 FEWEST_IN_BIN = 3
 FEWEST_BINS = 4
-UPPER_PART = 0.45
+UPPER_PART = 0.6
 """Only rates above this share of the highest one shape a line: far below, nothing queues yet."""
 
 
@@ -74,10 +75,8 @@ def upper_part(found: Sequence[Point]) -> list[Point]:
     return kept if len(kept) >= FEWEST_BINS else list(found)
 
 
-def line_through(
-    found: Sequence[Point], x_of: Callable[[Point], float], y_of: Callable[[Point], float]
-) -> tuple[float, float] | None:
-    """Return intercept and slope; the highest rates, which lie nearest to the answer, weigh most."""
+def line_through(found: Sequence[Point], x_of: Callable[[Point], float], y_of: Callable[[Point], float]) -> Line | None:
+    """Return the line through points; the highest rates, which lie nearest to the answer, weigh most."""
     top = found[-1].rate
     weights = [math.pow(point.rate / top, 4) * point.weight for point in found]
     return line([x_of(point) for point in found], [y_of(point) for point in found], weights)

@@ -12,12 +12,20 @@ of the requests meets the SLO. Production traffic seldom shows it, so there are 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pentameter.capacity.isotonic import last_at_least
-from pentameter.capacity.limits import FULL_BATCH, FULL_KV_CACHE, margin_limit, resource_limit
-from pentameter.capacity.lower import shown_rate
+from pentameter.capacity.limits import (
+    FULL_BATCH,
+    FULL_KV_CACHE,
+    FULL_ON_AVERAGE,
+    Limit,
+    margin_limit,
+    resource_limit,
+)
+from pentameter.capacity.proof import carried_rate, missed_rate
 from pentameter.capacity.statistics import weighted_median, wilson
 from pentameter.capacity.table import Table, tabulate
 
@@ -28,11 +36,20 @@ if TYPE_CHECKING:
 
 FEWEST_WINDOWS = 20.0
 FEWEST_REQUESTS = 500.0
-REACH = 1.3
+NEAREST, REACH = 0.9, 1.3
+"""How far from the highest load an estimate may lie that is not observed."""
 MISSED_WINDOWS = 5
 DESIGN_EFFECT = 4.0
 """How many times fewer independent requests the windows beyond the capacity are taken for."""
 MOST_UNDECIDED = 0.05
+CERTAIN, HARDLY = 0.85, 0.7
+"""An estimate is given only where no other limit may lie below the first share of it, and its own is known to within
+the second."""
+UNREFUTED = 1.2
+"""A load that was carried refutes no capacity below so many times itself."""
+MOSTLY_FULL = 0.7
+"""Mean use of a resource that ran out; in an overload of another kind it is full for moments only."""
+OBSERVED_LOW, OBSERVED_HIGH = 0.85, 1.08
 BACKLOG = 5.0
 """Requests waiting; fewer are no backlog."""
 
@@ -70,6 +87,8 @@ class Capacity:
     holds for traffic as bursty as this."""
     output_tokens: float | None = None
     """Mean output tokens of a request: the mix that the capacity holds for."""
+    prompt_tokens: float | None = None
+    """Mean prompt tokens, likewise; None where nobody says."""
 
 
 def estimate(windows: Sequence[LoadWindow], weights: Sequence[float], limits: Limits) -> Capacity:
@@ -79,12 +98,12 @@ def estimate(windows: Sequence[LoadWindow], weights: Sequence[float], limits: Li
         return Capacity("unknown")
     table = tabulate([windows[i] for i in kept], [weights[i] for i in kept])
     facts = _facts(table)
-    if table.weight < FEWEST_WINDOWS or table.judged < FEWEST_REQUESTS:
-        return facts.said("unknown")
     last = last_at_least(table.fit, limits.target)
     if last < 0:
         return facts.said("unknown")
-    shown = shown_rate(table, limits.target)
+    shown = carried_rate(table, limits.target)
+    if table.weight < FEWEST_WINDOWS or table.judged < FEWEST_REQUESTS:
+        return facts.said("unknown" if shown is None else "lower_bound", shown)
     if last < len(table.rates) - 1 and _is_missed(table, last + 1, limits.target):
         return _observed(table, facts, last, shown, limits)
     return _extrapolated(table, facts, shown, limits)
@@ -97,6 +116,7 @@ class _Facts:
     highest_rate: float
     dispersion: float | None
     output_tokens: float
+    prompt_tokens: float | None
 
     def said(
         self,
@@ -118,6 +138,7 @@ class _Facts:
             reach=None if middle is None else middle / self.highest_rate,
             dispersion=self.dispersion,
             output_tokens=self.output_tokens,
+            prompt_tokens=self.prompt_tokens,
         )
 
 
@@ -129,15 +150,14 @@ def _facts(table: Table) -> _Facts:
         if window.dispersion is not None and window.rate >= top / 2
     ]
     arrivals = sum(w * window.arrivals for window, w in zip(table.windows, table.weights, strict=True))
-    tokens = sum(
-        w * window.arrivals * window.output_tokens for window, w in zip(table.windows, table.weights, strict=True)
-    )
+    rows = [(w * window.arrivals / arrivals, window) for window, w in zip(table.windows, table.weights, strict=True)]
     return _Facts(
         windows=len(table.windows),
         requests=sum(window.judged for window in table.windows),
         highest_rate=top,
         dispersion=weighted_median([d for d, _ in busy], [w for _, w in busy]) if busy else None,
-        output_tokens=tokens / arrivals,
+        output_tokens=sum(share * window.output_tokens for share, window in rows),
+        prompt_tokens=sum(share * window.prompt_tokens for share, window in rows) or None,
     )
 
 
@@ -156,43 +176,65 @@ def _is_missed(table: Table, first: int, target: float) -> bool:
 
 
 def _observed(table: Table, facts: _Facts, last: int, shown: float | None, limits: Limits) -> Capacity:
+    """Linear between the last rate that reaches the target and the first that does not; range: what is proved."""
     rates, fit = table.rates, table.fit
     fall = (fit[last] - limits.target) / (fit[last] - fit[last + 1])
     middle = rates[last] + (rates[last + 1] - rates[last]) * fall
-    lower = 0.92 * middle if shown is None else max(shown, 0.92 * middle)
-    return facts.said(
-        "observed", lower, max(lower, middle), max(lower, 1.08 * middle), _binding_beyond(table, last, limits)
-    )
+    lower = OBSERVED_LOW * middle if shown is None else shown
+    middle = max(lower, middle)
+    missed = missed_rate(table, limits.target)
+    upper = max(OBSERVED_HIGH * middle, missed or 0.0)
+    return facts.said("observed", lower, middle, upper, _binding_beyond(table, last, limits))
 
 
 def _extrapolated(table: Table, facts: _Facts, shown: float | None, limits: Limits) -> Capacity:
     found = _candidates(table, limits)
+    silent = facts.said("unknown" if shown is None else "lower_bound", shown)
     if not found:
-        return facts.said("unknown" if shown is None else "lower_bound", shown)
-    binding = min(found, key=lambda name: found[name])
-    middle = max(found[binding], shown or 0.0)
+        return silent
+    binding = min(found, key=lambda name: found[name].rate)
+    middle = found[binding].rate
     reach = middle / facts.highest_rate
-    if reach > REACH:
-        return facts.said("unknown" if shown is None else "lower_bound", shown)
+    low = min(limit.low for limit in found.values())
+    others = min((limit.low for name, limit in found.items() if name != binding), default=math.inf)
+    if not NEAREST <= reach <= REACH or middle < (shown or 0.0):
+        return silent  # too far, or more than this has been carried
+    if others < CERTAIN * middle or low < HARDLY * middle or found[binding].high > middle / HARDLY:
+        return silent
     beyond = max(0.0, reach - 1)
-    lower = max(shown or 0.0, middle * (0.95 - 0.15 * beyond))
-    return facts.said("extrapolated", lower, middle, middle * (1.06 + beyond), binding)
+    lower = max(low * (0.90 - 0.3 * beyond), shown or 0.0)
+    upper = max(found[binding].high * (1.08 + 1.2 * beyond), UNREFUTED * facts.highest_rate)
+    return facts.said("extrapolated", lower, middle, upper, binding)
 
 
-def _candidates(table: Table, limits: Limits) -> dict[str, float]:
+def _candidates(table: Table, limits: Limits) -> dict[str, Limit]:
     """Return the rate at which each thing runs out, of those that can be told."""
     objectives = sorted({objective for window in table.windows for objective in window.margins})
     found = {objective: margin_limit(table, objective) for objective in objectives}
     joint = margin_limit(table, None)
     if joint is not None and objectives:
-        worst = min(objectives, key=lambda name: found[name] or float("inf"))
-        found[worst] = min(joint, found[worst] or joint)
-    found["kv_cache"] = resource_limit(table, lambda window: window.kv_peak, FULL_KV_CACHE)
-    if limits.max_num_seqs is not None:
+        # All thresholds together are never easier than the hardest one; what they add is put down to that one.
+        worst = min(objectives, key=lambda name: limit.rate if (limit := found[name]) else math.inf)
+        found[worst] = _tighter(found[worst], joint)
+    found["kv_cache"] = resource_limit(
+        table, lambda window: window.kv_peak, lambda window: window.kv_mean, FULL_KV_CACHE, FULL_ON_AVERAGE
+    )
+    seats = limits.max_num_seqs
+    if seats is not None:
         found["max_num_seqs"] = resource_limit(
-            table, lambda window: window.running_peak, FULL_BATCH * limits.max_num_seqs
+            table,
+            lambda window: window.running_peak,
+            lambda window: window.running_mean,
+            FULL_BATCH * seats,
+            FULL_ON_AVERAGE * seats,
         )
-    return {name: rate for name, rate in found.items() if rate is not None}
+    return {name: limit for name, limit in found.items() if limit is not None}
+
+
+def _tighter(one: Limit | None, other: Limit) -> Limit:
+    if one is None:
+        return other
+    return Limit(min(one.rate, other.rate), min(one.low, other.low), min(one.high, other.high))
 
 
 def _binding_beyond(table: Table, last: int, limits: Limits) -> str:
@@ -204,9 +246,14 @@ def _binding_beyond(table: Table, last: int, limits: Limits) -> str:
         known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
         return weighted_median([v for v, _ in known], [w for _, w in known]) if known else 0.0
 
-    if typical([window.kv_peak for window in beyond]) >= FULL_KV_CACHE:
+    if typical([w.kv_peak for w in beyond]) >= FULL_KV_CACHE and typical([w.kv_mean for w in beyond]) >= MOSTLY_FULL:
         return "kv_cache"
-    if limits.max_num_seqs and typical([w.running_peak for w in beyond]) >= FULL_BATCH * limits.max_num_seqs:
+    seats = limits.max_num_seqs
+    if (
+        seats is not None
+        and typical([w.running_peak for w in beyond]) >= FULL_BATCH * seats
+        and typical([w.running_mean for w in beyond]) >= MOSTLY_FULL * seats
+    ):
         return "max_num_seqs"
     objectives = sorted({objective for window in beyond for objective in window.margins})
     return max(objectives, key=lambda name: typical([w.margins.get(name) for w in beyond]), default="")

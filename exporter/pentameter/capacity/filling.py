@@ -41,14 +41,14 @@ class OpenWindow:
     """A window that still fills."""
 
     __slots__ = (
-        "arrivals", "bins", "end", "good", "judged", "kv", "margins", "running", "scores", "spoilt", "start", "tokens",
-        "undecided", "waiting_at_start",
+        "arrivals", "bins", "end", "good", "judged", "kv", "margins", "prompts", "running", "scores", "spoilt", "start",
+        "tokens", "undecided", "waiting_at_start",
     )  # fmt: skip
 
     def __init__(self, start: float, seconds: float) -> None:
         self.start = start
         self.end = start + seconds
-        self.arrivals = self.judged = self.good = self.undecided = self.tokens = 0
+        self.arrivals = self.judged = self.good = self.undecided = self.tokens = self.prompts = 0
         self.scores: dict[int, int] = {}
         self.margins: dict[str, dict[int, int]] = {}
         self.bins = [0] * (int(seconds / DISPERSION_SECONDS) + 1)
@@ -74,6 +74,7 @@ class OpenWindow:
                 if 2 * sum(counts.values()) >= self.judged
             },
             output_tokens=self.tokens / self.arrivals,
+            prompt_tokens=self.prompts / self.arrivals,
             waiting_at_start=self.waiting_at_start,
             running_peak=self.running.peak,
             running_mean=self.running.mean,

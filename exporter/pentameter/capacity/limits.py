@@ -10,9 +10,12 @@ Two laws carry the extrapolation (B: requests in the batch, T: seconds per step,
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pentameter.capacity.bins import FEWEST_BINS, line_through, points, upper_part
+from pentameter.capacity.statistics import Z_90
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,18 +25,33 @@ if TYPE_CHECKING:
 
 FULL_KV_CACHE = 0.98
 FULL_BATCH = 0.99
+FULL_ON_AVERAGE = 0.95
 NEARLY = 0.97
 """Windows above this share of full are on the cliff, not on the line before it."""
 NEAR_ENOUGH = 0.2
 """A resource used less than this anywhere is too far from its limit to extrapolate."""
 BEST_MARGIN = 50.0
+NEAREST, FURTHEST, STEP = 0.5, 2.0, 0.01
+"""Where a line is looked at, in units of the highest rate."""
 
 
-def margin_limit(table: Table, objective: str | None) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate at which something runs out, and the range that the windows themselves leave open, in requests/s.
+
+    Infinity stands for "further than ``FURTHEST`` times the load seen".
+    """
+
+    rate: float
+    low: float
+    high: float
+
+
+def margin_limit(table: Table, objective: str | None) -> Limit | None:
     """Return the rate at which the target quantile of an objective reaches its threshold; None: of the severity.
 
-    Weighted line 1 / quantile = c0 - c1 * rate through the binned medians; rate = (c0 - 1) / c1 in requests/s. None
-    where the line does not fall or there is too little.
+    Weighted line 1 / quantile = c0 - c1 * rate through the binned medians; rate = (c0 - 1) / c1 in requests/s. The
+    range is where the line and its 90 % confidence band reach 1 (Fieller 1954). None where there is too little.
     """
 
     def inverse(window: LoadWindow) -> float | None:
@@ -41,31 +59,55 @@ def margin_limit(table: Table, objective: str | None) -> float | None:
         return None if quantile is None else min(BEST_MARGIN, 1 / quantile)
 
     found = upper_part(points(table, inverse))
-    if not found:
+    fitted = line_through(found, lambda point: point.rate, lambda point: point.value) if found else None
+    if fitted is None:
         return None
-    fitted = line_through(found, lambda point: point.rate, lambda point: point.value)
-    if fitted is None or fitted[1] * found[-1].rate > -1e-3:
+    rates = [found[-1].rate * (NEAREST + STEP * i) for i in range(int((FURTHEST - NEAREST) / STEP) + 1)]
+
+    def first_below_1(errors: float) -> float:
+        below = (rate for rate in rates if fitted.at(rate) + errors * fitted.error_at(rate) <= 1)
+        return next(below, math.inf)
+
+    return Limit(first_below_1(0.0), first_below_1(-Z_90), first_below_1(Z_90))
+
+
+def resource_limit(
+    table: Table,
+    peak_of: Callable[[LoadWindow], float | None],
+    mean_of: Callable[[LoadWindow], float | None],
+    full: float,
+    almost_full: float,
+) -> Limit | None:
+    """Return the rate at which a resource runs out, in requests/s, or None where it is not known to come near.
+
+    It does so somewhere between the rate at which it is full for a moment (the peak in a window reaches ``full``) and
+    the one at which it is full all the time (the mean reaches ``almost_full``): the geometric mean of the two.
+    """
+    low = _use_limit(table, peak_of, full)
+    if low is None:
         return None
-    crossing = (1 - fitted[0]) / fitted[1]
-    return crossing if crossing > 0 else None
+    high = _use_limit(table, mean_of, almost_full)
+    if high is None or high < low:
+        return Limit(low, low, math.inf)
+    return Limit((low * high) ** 0.5, low, high)
 
 
-def resource_limit(table: Table, peak_of: Callable[[LoadWindow], float | None], full: float) -> float | None:
-    """Return the rate at which the peak use of a resource in a window reaches ``full``, in requests/s.
+def _use_limit(table: Table, use_of: Callable[[LoadWindow], float | None], full: float) -> float | None:
+    """Return the rate at which the use of a resource reaches ``full``, in requests/s.
 
-    Weighted line 1 / rate = d0 + d1 / use through the binned medians. None where use does not grow with the rate, where
-    it is far from full everywhere, or where there is too little.
+    Weighted line 1 / rate = d0 + d1 / use through the binned medians, or the lowest rate at which it is full already.
+    None where use does not grow with the rate, where it is far from full everywhere, or where there is too little.
     """
 
     def used(window: LoadWindow) -> float | None:
-        peak = peak_of(window)
-        return None if peak is None or peak < 0.02 * full else peak
+        use = use_of(window)
+        return None if use is None or use < 0.02 * full else use
 
-    found = [point for point in upper_part(points(table, used)) if point.value < NEARLY * full]
-    if len(found) < FEWEST_BINS or max(point.value for point in found) < NEAR_ENOUGH * full:
-        return None
-    fitted = line_through(found, lambda point: 1 / point.value, lambda point: 1 / point.rate)
-    if fitted is None or fitted[1] <= 0:
-        return None
-    inverse = fitted[0] + fitted[1] / full
-    return 1 / inverse if inverse > 0 else None
+    everything = upper_part(points(table, used))
+    reached = min((point.rate for point in everything if point.value >= NEARLY * full), default=math.inf)
+    found = [point for point in everything if point.value < NEARLY * full]
+    if len(found) >= FEWEST_BINS and max(point.value for point in found) >= NEAR_ENOUGH * full:
+        fitted = line_through(found, lambda point: 1 / point.value, lambda point: 1 / point.rate)
+        if fitted is not None and fitted.slope > 0 and fitted.at(1 / full) > 0:
+            reached = min(reached, 1 / fitted.at(1 / full))
+    return None if reached == math.inf else reached

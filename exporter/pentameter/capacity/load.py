@@ -36,6 +36,8 @@ class LoadWindow:
     kv_mean: float | None = None
     dispersion: float | None = None
     """Variance over mean of the arrivals per ``DISPERSION_SECONDS``: 1 for a Poisson process."""
+    prompt_tokens: float = 0.0
+    """Mean prompt tokens; 0 where nobody says."""
 
     @property
     def rate(self) -> float:

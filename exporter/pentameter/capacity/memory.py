@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pentameter.capacity.estimate import Capacity, Limits, estimate
 from pentameter.capacity.load import LoadWindow
+from pentameter.capacity.mix import similarity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ MOST_OBJECTIVES = 8
 
 _INTEGERS = ("arrivals", "judged", "good", "undecided")
 _OPTIONAL = ("severity", "waiting_at_start", "running_peak", "running_mean", "kv_peak", "kv_mean", "dispersion")
-_COLUMNS = ("start", "seconds", *_INTEGERS, *_OPTIONAL, "output_tokens")
+_COLUMNS = ("start", "seconds", *_INTEGERS, *_OPTIONAL, "output_tokens", "prompt_tokens")
 
 
 def fingerprint(facts: Mapping[str, object]) -> str:
@@ -66,11 +67,15 @@ class CapacityBook:
             self._windows.append(replace(window, start=window.start - monotonic + wall))
 
     def estimate(self, wall: float) -> Capacity:
-        """Return the capacity as of now; a window of a day ago weighs half of one of today."""
+        """Return the capacity as of now, for the present mix of lengths.
+
+        A window of a day ago weighs half of one of today.
+        """
         while self._windows and self._windows[0].start < wall - LONGEST_MEMORY:
             self._windows.popleft()
         windows = [window for window in self._windows if window.start <= wall + SKEW]
-        weights = [0.5 ** (max(0.0, wall - window.start) / HALF_LIFE) for window in windows]
+        ages = [max(0.0, wall - window.start) for window in windows]
+        weights = [like * 0.5 ** (age / HALF_LIFE) for like, age in zip(similarity(windows), ages, strict=True)]
         return estimate(windows, weights, self.limits)
 
     # ------------------------------------------------------------------ over a restart

@@ -61,7 +61,7 @@ class LoadWindows:
         self._now = start
         self._since = start
         self._finished = start
-        self._in_flight = 0.0
+        self._busy = -math.inf
         self._seconds = shortest
         self._highest = 0.0
         self._windows: deque[OpenWindow] = deque([OpenWindow(start, shortest)])
@@ -89,6 +89,7 @@ class LoadWindows:
         good: bool,  # noqa: FBT001 - one of five plain figures on the hot path
         margins: Mapping[str, float],
         output_tokens: int,
+        prompt_tokens: int = 0,
     ) -> None:
         """Count a finished request where it arrived; ``score`` is None where its record does not hold what decides."""
         window = self._newest
@@ -100,6 +101,7 @@ class LoadWindows:
         window.arrivals += 1
         window.bins[int((arrival - window.start) / DISPERSION_SECONDS)] += 1
         window.tokens += output_tokens
+        window.prompts += prompt_tokens
         self._finished = self._now
         self._delays[min(12, int(self._now - arrival).bit_length())] += 1
         if score is None:
@@ -119,18 +121,20 @@ class LoadWindows:
             index = index_of(margin if margin < MARGIN_CAP else MARGIN_CAP)
             kept[index] = kept.get(index, 0) + 1
 
-    def add_excluded(self, arrival: float, output_tokens: int = 0) -> None:
+    def add_excluded(self, arrival: float, output_tokens: int = 0, prompt_tokens: int = 0) -> None:
         """Count a request that the policy leaves out of the verdict: it was load all the same."""
         window = self._find(arrival)
         if window is not None:
             window.arrivals += 1
             window.bins[int((arrival - window.start) / DISPERSION_SECONDS)] += 1
             window.tokens += output_tokens
+            window.prompts += prompt_tokens
             self._finished = self._now
 
     def add_gauges(self, time: float, running: float | None, waiting: float | None, kv_usage: float | None) -> None:
         """Note how full the server was; sums over engines, the KV cache as a share, None for what is not known."""
-        self._in_flight = (running or 0.0) + (waiting or 0.0)
+        if (running or 0.0) + (waiting or 0.0) > 0:
+            self._busy = max(self._busy, time)
         window = self._find(time)
         if window is None:
             return
@@ -156,7 +160,7 @@ class LoadWindows:
     def reset(self, now: float) -> None:
         """Begin anew: the server was restarted, or it is another one."""
         self._now = self._since = self._finished = max(now, self._now)
-        self._in_flight = 0.0
+        self._busy = -math.inf
         self._windows = deque([OpenWindow(self._now, self._seconds)])
         self._newest = self._windows[-1]
 
@@ -176,7 +180,8 @@ class LoadWindows:
         return list(self._mature(now))
 
     def _mature(self, now: float) -> Iterator[LoadWindow]:
-        if self._in_flight > 0:
+        # Records may come a little after the gauge has fallen to nothing.
+        if now - self._busy <= STALL:
             now = min(now, self._finished + STALL)
         lag = self._lag()
         while len(self._windows) > 1 and self._windows[0].end + lag <= now:

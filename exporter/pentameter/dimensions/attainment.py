@@ -162,7 +162,7 @@ def is_covered(records: float, finished: float | None) -> bool:
     a second front end without the plugin, or a full queue would else pass for exact. Without vLLM's own count (its
     page is not read) there is nothing to compare with, and records stand.
     """
-    return finished is None or finished - records <= max(min(STRAGGLERS, records), (1 - COVERED) * finished)
+    return finished is None or records >= COVERED * finished or finished - records <= min(STRAGGLERS, records)
 
 
 def samples(world: World) -> Iterator[Sample]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pentameter.slo import Slo
+    from pentameter.windows import Interval
     from pentameter.world import Engine, Served, World
 
 GOODPUT_BOUND = Metric(
@@ -50,8 +51,20 @@ def _bounds(engine: Engine, slo: Slo, window: str, served: Served | None) -> Ite
         return
     for bound, share in zip(("lower", "upper"), narrowed, strict=True):
         yield ATTAINMENT(share, *engine.labels, window, slo.name, bound)
-        # The share is of all that count, finished or not.
-        yield GOODPUT_BOUND(share * finished / seen / interval.seconds, *engine.labels, window, slo.name, bound)
+        if bound == "upper" or not _may_leave_out(slo, interval):
+            # The share is of all that count, finished or not; of how many that is, the finished are the most.
+            yield GOODPUT_BOUND(share * finished / seen / interval.seconds, *engine.labels, window, slo.name, bound)
+
+
+def _may_leave_out(slo: Slo, interval: Interval) -> bool:
+    """Say whether the policy may leave out some of the finished requests."""
+    policy = slo.policy
+    return bool(
+        policy.preempted == "exclude"
+        or (policy.one_token == "exclude" and {"tpot", "inter_token"} & slo.thresholds.keys())
+        or (policy.failed == "exclude" and interval.delta("request_success/error"))
+        or (policy.aborted != "bad" and interval.delta("request_success/abort"))
+    )
 
 
 def _unseen(engine: Engine, slo: Slo, window: str) -> float:

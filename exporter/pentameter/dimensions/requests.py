@@ -51,7 +51,8 @@ ABORTED = Metric(
     Dimension.TIME,
     "Requests that vanished without being finished: aborted by their clients. vLLM's Python front end records none, so "
     "this is inferred and a lower bound; through the Rust front end vLLM counts them as finished instead.",
-    "fall of (running + waiting) beyond the finished; first tokens - finished - (running + waiting) where above 0",
+    "the most of: fall of (running + waiting) beyond the finished; first tokens - finished - (running + waiting); "
+    "generating requests that the web server answered - finished",
     ENGINE,
 )
 OFFERED = Metric(

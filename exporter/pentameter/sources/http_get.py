@@ -209,6 +209,7 @@ class Deadline:
         self._timer.cancel()
 
     def watch(self, sock: socket.socket) -> None:
+        """Name the socket to shut down when the time is over."""
         with self._lock:
             self._socket = sock
 

@@ -132,11 +132,15 @@ class PluginFeed:
         return message
 
     def _note_totals(self, message: Message) -> None:
-        """Add what a sender's totals grew by; of one that is new, all: it may have lost records before we listened."""
+        """Add what a sender's totals grew by; of one that is new, all: it may have lost records before we listened.
+
+        A message that has waited at the sender holds older totals than the one before it: the highest told count.
+        """
         before = self._told.pop(message.instance, {})
+        highest = {name: max(message.totals[name], before.get(name, 0)) for name in TOTALS}
         for name in TOTALS:
-            self._counts[_TOLD[name]] += max(0, message.totals[name] - before.get(name, 0))
-        self._told[message.instance] = message.totals
+            self._counts[_TOLD[name]] += highest[name] - before.get(name, 0)
+        self._told[message.instance] = highest
         if len(self._told) > MOST_SENDERS:
             del self._told[next(iter(self._told))]
 

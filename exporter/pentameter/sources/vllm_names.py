@@ -85,6 +85,13 @@ HISTOGRAMS: tuple[Concept, ...] = (
     Concept("iteration_tokens", ("vllm:iteration_tokens_total",)),
 )
 
+HTTP_REQUESTS = "http_requests_total"
+"""Of the web framework, not of vLLM: requests answered, by handler and status. An answer that the client broke off
+counts too, which vLLM's own counters do not do."""
+
+GENERATING = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
+"""Handlers that make tokens."""
+
 CACHE_CONFIG_INFO = "vllm:cache_config_info"
 START_TIME = "process_start_time_seconds"
 

@@ -13,7 +13,9 @@ from pentameter.sources.vllm_names import (
     CACHE_CONFIG_INFO,
     COUNTERS,
     GAUGES,
+    GENERATING,
     HISTOGRAMS,
+    HTTP_REQUESTS,
     KNOWN_PREFIX,
     SERVER_COUNTERS,
     START_TIME,
@@ -73,6 +75,9 @@ _TABLE = _table()
 def _resolve(raw_name: str, labels: Mapping[str, str]) -> _Series | None:
     """Say what a series is, or None when it is of no use here."""
     name = canonical_name(raw_name)
+    if name == HTTP_REQUESTS:
+        answered = labels.get("status") == "2xx" and labels.get("handler") in GENERATING
+        return _Series(_SERVER_COUNTER, f"answers{labels['handler']}") if answered else None
     if not name.startswith(KNOWN_PREFIX):
         return _Series(_START, "") if name == START_TIME and not labels else None
     if "server" in labels:

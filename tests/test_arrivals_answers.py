@@ -1,0 +1,69 @@
+"""The third sign of an abort: the web server answered more requests than ended."""
+
+from builders import engine
+from pentameter.arrivals import Arrivals
+from pentameter.readings import Histogram
+from pentameter.windows import Continuity
+
+
+def page(ended, *, held=0.0, first_tokens=None):
+    count = ended if first_tokens is None else first_tokens
+    ttft = Histogram((float("inf"),), (float(count),), 0.0)
+    one = engine(counters={"request_success/stop": float(ended)}, gauges={"running": float(held), "waiting": 0.0})
+    reading = one.reading
+    return type(reading)(reading.model_name, reading.engine, reading.counters, reading.gauges, {"ttft": ttft})
+
+
+def after(*pages):
+    """Return the account after pages ten seconds apart, each (ended, held, answers)."""
+    arrivals = Arrivals()
+    for i, (ended, held, answers) in enumerate(pages):
+        arrivals.observe(10.0 * i, page(ended, held=held), answers=answers)
+    return arrivals
+
+
+def test_an_answer_without_an_end_was_broken_off():
+    arrivals = after((100, 5, 100.0), (110, 5, 113.0))
+    assert (arrivals.aborted, arrivals.arrived, arrivals.ended) == (3, 13, 10)
+
+
+def test_what_was_broken_off_before_the_first_page_is_not_ours():
+    assert after((100, 5, 160.0), (110, 5, 170.0)).aborted == 0
+
+
+def test_an_answer_that_comes_a_little_after_its_end_is_no_abort():
+    assert after((100, 5, 100.0), (110, 5, 108.0), (112, 5, 112.0)).aborted == 0
+
+
+def test_an_end_before_the_first_page_whose_answer_comes_after_it_is_no_abort():
+    arrivals = Arrivals()
+    arrivals.observe(0.0, page(100, held=5), answers=98.0)
+    arrivals.observe(1.0, page(100, held=5), answers=100.0)
+    arrivals.observe(30.0, page(104, held=5), answers=104.0)
+    assert arrivals.aborted == 0
+
+
+def test_requests_for_several_sequences_hide_aborts_and_invent_none():
+    assert after((100, 5, 100.0), (140, 5, 110.0), (150, 5, 123.0)).aborted == 0
+
+
+def test_a_restart_begins_the_count_anew_and_keeps_what_was_found():
+    arrivals = after((100, 5, 100.0), (110, 5, 113.0), (2, 1, 6.0))
+    assert arrivals.aborted == 3 + 4
+
+
+def test_what_two_signs_find_counts_once():
+    # Three vanish from those held, and three answers are broken off: the same three.
+    arrivals = after((100, 9, 100.0), (100, 6, 103.0))
+    assert (arrivals.aborted, arrivals.arrived) == (3, 0)
+
+
+def test_a_page_without_answers_says_nothing_and_the_next_begins_anew():
+    assert after((100, 5, 100.0), (110, 5, None), (120, 5, 190.0), (121, 5, 192.0)).aborted == 1
+
+
+def test_another_process_begins_anew():
+    arrivals = Arrivals()
+    arrivals.observe(0.0, page(100), answers=100.0)
+    arrivals.observe(10.0, page(500), Continuity.FOREIGN, answers=900.0)
+    assert arrivals.aborted == 0
