@@ -6,9 +6,14 @@ Because every counter doubles, what the page says in all is what happened in the
 import re
 
 from builders import H100, POLAND
+from pentameter.capacity.estimate import Limits
+from pentameter.capacity.load import LoadWindow
+from pentameter.capacity.memory import CapacityBook
 from pentameter.health import BUILD_INFO
 from pentameter.meter import Meter, ServerPlan
 from pentameter.readings import GpuReading, GpusReading, HostReading
+from pentameter.records import FinishedRequest, RecordsReading
+from pentameter.slo import Slo
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources.vllm_page import PageReader
 from pentameter.windows import Window
@@ -73,13 +78,56 @@ def _up(source, server=""):
     )
 
 
-def metered(page: str) -> Meter:
+SLO = Slo("chat", {"ttft": 0.5, "tpot": 0.05})
+
+
+def requests(number):
+    """Return as many requests of the ten seconds, of which every fourth was too late, and one that was aborted."""
+    finished = [
+        FinishedRequest(
+            origin="plugin",
+            arrival_wall=START_WALL + 1.0,
+            e2e=(ttft := 0.1 if i % 4 else 0.7) + 0.8,
+            output_tokens=41,
+            prompt_tokens=100,
+            ttft=ttft,
+            decode=0.8,
+            queue=0.01,
+            prefill=ttft - 0.01,
+            finish_reason="stop",
+            request_id=f"cmpl-{i}",
+        )
+        for i in range(number)
+    ]
+    return (*finished, FinishedRequest("plugin", START_WALL + 2.0, 0.2, 0, finish_reason="abort", request_id="gone"))
+
+
+def learnt(meter, model_name):
+    """Let the meter remember hours of traffic that went beyond what the server can do in time."""
+    book = CapacityBook(Limits())
+    for i in range(200):
+        rate = 1.0 + 5.0 * (i % 50) / 49
+        severity = 1 / (2.2 - 0.28 * rate)
+        good = 0.99 if severity < 1 else 0.6
+        window = LoadWindow(
+            START_WALL - 60.0 * (250 - i), 60.0, round(60 * rate), round(60 * rate), round(60 * rate * good), 0,
+            severity,
+            {"ttft": severity, "tpot": severity / 2}, 41.0, 0.0, 20.0 * rate, 0.1 * rate, 1.0,
+        )  # fmt: skip
+        book.add([window], monotonic=0.0, wall=0.0)
+    mark = "chat 0.9 tpot=0.05,ttft=0.5 late,bad,bad,judge,judge"
+    entry = {"server": SERVER, "model": model_name, "slo": mark, "config": "", "book": book.to_state()}
+    meter.requests.capacity.restore({"capacities": [entry]})
+
+
+def metered(page: str, *, records: bool = False) -> Meter:
     """Return the meter after the ten seconds: a snapshot was made of their beginning, none yet of their end."""
     meter = Meter(
         WINDOWS,
         [ServerPlan(SERVER, gpu_dollars_per_hour=DOLLARS_PER_GPU_HOUR)],
         find_spec={H100.nvml_names[0]: H100}.get,
         grid=POLAND,
+        slos=[SLO],
     )
     reader = PageReader(SERVER)
     for share, text in ((0.0, page), (1.0, doubled(page))):
@@ -90,14 +138,24 @@ def metered(page: str) -> Meter:
         meter.take_gpus(_gpus(now, share), "nvml")
         # 20 of 4 x 10 seconds busy.
         meter.take_host(HostReading(now, START_WALL + now - BEGINNING, 4, 1000.0 + 20.0 * share, 64e9, 12e9))
-        for health in (_up("vllm", SERVER), _up("nvml"), _up("host")):
+        for health in (_up("vllm", SERVER), _up("nvml"), _up("host"), *([_up("plugin")] if records else [])):
             meter.take_health(health)
+        if records and share:
+            _take_records(meter, now)
     return meter
 
 
-def played(page: str) -> Snapshot:
+def _take_records(meter, now):
+    [engine] = meter.requests.engines(SERVER)
+    learnt(meter, engine[0])
+    finished = 123  # as many as the page counts
+    counts = {"accepted": float(finished)}
+    meter.take_records(RecordsReading(now, START_WALL + SECONDS, requests(finished), counts=counts), "plugin")
+
+
+def played(page: str, *, records: bool = False) -> Snapshot:
     """Return the snapshot at the end of the ten seconds."""
-    snapshot = metered(page).measure(END, START_WALL + SECONDS)
+    snapshot = metered(page, records=records).measure(END, START_WALL + SECONDS)
     # The daemon adds its build.
     return Snapshot(
         (*snapshot.samples, BUILD_INFO(1, "0.0.0", "3.11.0")), snapshot.sources, snapshot.wall, snapshot.monotonic, 1

@@ -60,9 +60,7 @@ def test_the_senders_name_goes_before_the_model():
     assert TWO_MODELS.place("b", "small", "0") == Place("b", "small", "0")
 
 
-@pytest.mark.parametrize(
-    ("sender", "model"), [("", "m"), ("c", "m"), ("", ""), ("c", ""), ("", "unknown"), ("A", "m")]
-)
+@pytest.mark.parametrize(("sender", "model"), [("", "m"), ("c", "m"), ("", ""), ("c", ""), ("", "unknown"), ("A", "m")])
 def test_a_record_that_could_be_of_two_servers_or_of_none_is_of_nobody(sender, model):
     with pytest.raises(UnattributedError):
         TWINS.place(sender, model, "0")

@@ -115,7 +115,9 @@ def test_several_engines_are_one_server_gauges_added_up_and_the_fullest_cache():
             EngineReading("m", name, {}, {"running": running, "waiting": 2.0, "kv_cache_usage": usage}, {}, PAGE)
             for name, running, usage in (("0", 3.0, 0.2), ("1", 4.0, 0.7))
         ]
-        meter.take_page(VllmReading("a", float(time), float(time), None, tuple(readings), {}, "0.32.0"), restarted=False)
+        meter.take_page(
+            VllmReading("a", float(time), float(time), None, tuple(readings), {}, "0.32.0"), restarted=False
+        )
         meter.see(float(time), HERE, Place("a", "m", "1"))
         for place in (HERE, Place("a", "m", "1")):
             meter.judged(time, place=place)

@@ -139,7 +139,12 @@ def test_the_command_line_beats_the_file_and_the_variables(tmp_path, environment
 
 def test_the_demo_invents_a_price_a_grid_and_an_slo_only_where_none_is_set():
     price = {"economics": {"gpu_dollars_per_hour": 9}}
-    slo = {"slos": [{"name": "interactive", "ttft_seconds": 0.5, "tpot_seconds": 0.025}]}
+    slo = {
+        "slos": [
+            {"name": "interactive", "ttft_seconds": 0.5, "tpot_seconds": 0.025},
+            {"name": "patient", "e2e_seconds": 20},
+        ]
+    }
     assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, "grid": {"region": "USA"}, **slo}
     assert cli._examples(settings(price)) == {"grid": {"region": "USA"}, **slo}
     own = {"slos": [{"name": "own", "e2e_seconds": 9}]}
@@ -163,7 +168,7 @@ def test_the_demo_takes_the_simulators_messages_at_an_address_of_its_own(demo):
     chosen, feeds = demo()
     assert chosen.plugin.socket == f"@pentameter-demo-{os.getpid()}"
     assert {feed.source.name for feed in feeds} >= {"vllm", "simulator", "plugin"}
-    assert [slo.name for slo in chosen.slos] == ["interactive"]
+    assert [slo.name for slo in chosen.slos] == ["interactive", "patient"]
 
 
 def test_the_demo_without_the_plugin_does_not_send(demo, environment, monkeypatch):

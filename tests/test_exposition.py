@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.utils import floatToGoString
 
 import scenario
 from pentameter.catalogue import CATALOGUE
@@ -19,7 +20,7 @@ from pentameter.record_histograms import CumulativeHistogram, latency_bounds
 from pentameter.snapshot import Snapshot
 
 PAGE = (Path(__file__).parent / "captures" / "vllm-0.32.0-mfu.txt").read_text()
-FULL = scenario.played(PAGE)
+FULL = scenario.played(PAGE, records=True)
 
 # What the scrapers really send.
 PROMETHEUS_2 = (
@@ -65,9 +66,19 @@ def series(families):
 
 
 def expected(snapshot):
-    return {
-        (s.metric.name, tuple(sorted(zip(s.metric.labels, s.labels, strict=True)))): s.value for s in snapshot.samples
-    }
+    return {key: value for sample in snapshot.samples for key, value in series_of(sample)}
+
+
+def series_of(sample):
+    """Yield (name, labels) and value of what a sample is on the page: a histogram is many series."""
+    name, labels = sample.metric.name, tuple(zip(sample.metric.labels, sample.labels, strict=True))
+    if sample.histogram is None:
+        yield (name, tuple(sorted(labels))), sample.value
+        return
+    for bound, count in zip(sample.histogram.bounds, sample.histogram.counts, strict=True):
+        yield (f"{name}_bucket", tuple(sorted((*labels, ("le", floatToGoString(bound)))))), count
+    yield (f"{name}_sum", tuple(sorted(labels))), sample.histogram.sum
+    yield (f"{name}_count", tuple(sorted(labels))), sample.histogram.count
 
 
 @pytest.mark.parametrize(

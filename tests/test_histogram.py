@@ -190,6 +190,14 @@ def test_a_quantile_in_the_lowest_bucket_is_unknown_and_those_above_it_are_not()
     assert 1.0 < quantile(histogram, 0.8) < 2.0
 
 
+def test_a_quantile_between_zero_and_the_first_bound_above_it_is_unknown():
+    assert quantile(Histogram((0.0, 1.0, 2.0, 4.0, INF), (10, 70, 90, 100, 100), 100), 0.5) is None
+
+
+def test_of_nothing_but_zeros_every_quantile_is_zero():
+    assert quantiles(Histogram((0.01, INF), (100, 100), 0.0), QS) == [0, 0, 0, 0]
+
+
 def test_with_everything_in_one_bucket_a_quantile_is_said_where_the_sum_leaves_little_room():
     # Between 25 and 50 ms, 30 ms on average. The upper half cannot be above 35 ms, or the mean would be higher.
     narrow = Histogram((0.025, 0.05, INF), (0, 100, 100), 3.0)
@@ -216,7 +224,7 @@ def test_one_dividing_bound_and_the_mean_give_the_quantiles_of_a_lognormal():
     # Median 20 ms, sigma 0.15: only the bound of 25 ms divides 1000 observations.
     true = Lognormal(0.020, 0.15)
     histogram = large(true, TPOT, n=1000)
-    assert histogram.counts[:3] == (0, 931, 1000)
+    assert histogram.counts[:3] == (0, 932, 1000)
     for q in QS:
         assert quantile(histogram, q) == pytest.approx(true.quantile(q), rel=0.01)
 
@@ -277,6 +285,10 @@ def test_a_threshold_on_a_bound_is_exact_because_bounds_are_inclusive():
 def test_a_threshold_between_bounds_may_divide_its_bucket_anywhere(threshold, limits):
     # Two observations above 0.2 whose sum is not bounded by anything.
     assert share_below(Histogram((0.1, 0.2, INF), (4, 8, 10), 50), threshold) == limits
+
+
+def test_a_threshold_of_zero_divides_the_lowest_bucket_anywhere():
+    assert count_below(Histogram((0.1, INF), (4, 4), 0.2), 0.0) == (0, 4)
 
 
 def test_observations_above_a_threshold_must_not_need_more_than_the_sum():

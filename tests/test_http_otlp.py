@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -267,6 +268,25 @@ def test_a_body_that_is_too_large_unpacked_is_refused(data):
     answer, counts = post(gzip.compress(data), GZIP)
     assert (answer.status, counts) == (413, {"too_large": 1.0})
     assert "unpacked" in said(answer)
+
+
+def test_nothing_is_kept_of_a_body_once_it_is_refused():
+    held = []
+
+    class Watching(Gate):
+        async def receive(self):
+            held.append(tracemalloc.get_traced_memory()[0])
+            return await super().receive()
+
+    large = bytes(2_000_000)
+    app = application(OtlpInbox(), max_bytes=3_000_000)
+    gate = Watching(large, large, b"x")
+    tracemalloc.start()
+    try:
+        assert asyncio.run(post_to(app, gate)).status == 413
+    finally:
+        tracemalloc.stop()
+    assert held[1] > 2_000_000 > held[2]
 
 
 def test_a_client_that_does_not_stop_sending_is_cut_off():

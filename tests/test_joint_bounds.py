@@ -216,6 +216,13 @@ def test_where_nobody_counts_requests_of_one_token_they_may_be_any(histograms):
     assert bounds(slo(Policy(one_token="judge"), tpot=1), seen) == (0.7, 0.7)
 
 
+@pytest.mark.parametrize(("objective", "expected"), [("inter_token", (0.8, 0.8)), ("e2e", (1.0, 1.0))])
+def test_requests_of_one_token_are_others_only_to_objectives_on_later_tokens(objective, expected):
+    tokens = Histogram((1.0, INF), (20.0, 100.0), 1e9)
+    seen = interval(100, decode=split(100, 0), e2e=split(100, 0), request_generation_tokens=tokens)
+    assert bounds(slo(Policy(one_token="bad"), **{objective: 1}), seen) == expected
+
+
 def test_without_a_bound_at_one_token_all_short_requests_may_be_of_one():
     tokens = Histogram((2.0, INF), (20.0, 100.0), 1e9)
     seen = interval(100, tpot=split(100, 0), request_generation_tokens=tokens)
@@ -365,7 +372,7 @@ def verdict(objective, request):
         "e2e": request.finish - request.arrival,
     }
     missed = any(measured[key] > threshold for key, threshold in objective.thresholds.items())
-    single = request.tokens == 1 and "tpot" in objective.thresholds
+    single = request.tokens == 1 and bool({"tpot", "inter_token"} & objective.thresholds.keys())
     left_out = {
         "abort": policy.aborted == "exclude" or (policy.aborted == "late" and not missed),
         "error": policy.failed == "exclude",

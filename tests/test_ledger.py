@@ -117,7 +117,9 @@ def test_of_too_many_waiting_records_the_oldest_are_given_up(monkeypatch):
 def test_every_record_is_counted_a_duplicate_unattributed_or_waiting(servers):
     account, taken = Account(), Counter()
     for time in range(5):
-        batch = [finished(origin="otlp", request_id=f"{n}", sender="ab"[n % 2] if n % 3 else "") for n in range(time + 3)]
+        batch = [
+            finished(origin="otlp", request_id=f"{n}", sender="ab"[n % 2] if n % 3 else "") for n in range(time + 3)
+        ]
         batch += [finished(request_id=f"{n}", sender="b") for n in range(time)]
         account.take("otlp", records(float(time), *batch), servers)
         taken.update(request.origin for request in batch)
@@ -142,7 +144,11 @@ def test_gaps_between_tokens_reach_the_book():
     account = Account()
     account.take("plugin", records(1.0, iterations=(IterationFacts("m", "0", gaps={693: 30}, gap_sum=30.0),)), READ)
     account.observe(1.0, [])
-    means = [seconds for name, _, stat, seconds in account.books[HERE].latencies(1.0) if (name, stat) == ("inter_token", "mean")]
+    means = [
+        seconds
+        for name, _, stat, seconds in account.books[HERE].latencies(1.0)
+        if (name, stat) == ("inter_token", "mean")
+    ]
     assert means == [1.0]
 
 
@@ -193,5 +199,5 @@ def test_an_engine_that_has_gone_is_forgotten_wholly():
     facts = {"configs": (EngineConfig("m", "0"),), "iterations": (IterationFacts("m", "0"),)}
     account.take("plugin", records(2.0, **facts), READ)
     account.forget(HERE)
-    assert not (account.books or account.heard or account.configs or account.iterations)
+    assert (account.books, account.heard, account.configs, account.iterations) == ({}, {}, {}, {})
     account.forget(HERE)

@@ -71,6 +71,14 @@ def test_read_backwards_the_curve_is_scipys(y, x):
     assert MonotoneCurve(X, Y).where(y) == pytest.approx(x, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [(1001, 0.4621708645), (1005, 5.1), (1005.01, 5.5411701437), (1006, 7.9956094407), (1009.9, 10.0661018605)],
+)
+def test_a_curve_that_is_all_but_flat_in_the_middle_is_read_as_scipy_reads_it(y, x):
+    assert MonotoneCurve([0, 0.1, 10.1, 10.2], [0, 1000, 1010, 2010]).where(y) == pytest.approx(x, abs=1e-9)
+
+
 def test_a_point_of_the_curve_is_met_exactly():
     curve = MonotoneCurve(X, Y)
     assert [curve.where(y) for y in Y] == pytest.approx(X, abs=1e-12)
@@ -150,6 +158,13 @@ def test_two_dividing_bounds_draw_the_outer_points_in():
     sigma, middle = math.log(1.5) / 2, math.sqrt(6)
     assert math.exp(curve.where(9)) == pytest.approx(middle * math.exp(4.891638 * sigma), rel=1e-4)
     assert math.exp(curve.where(-9)) == pytest.approx(middle * math.exp(-4.891638 * sigma), rel=1e-4)
+
+
+def test_each_end_continues_the_chord_beside_it():
+    # By SciPy's norm.ppf: at 1, 2 and 3 the scores are -2.0537, 0 and 2.3263, and half of a millionth is at -4.8916.
+    curve = curve_of((0.01, 1.0, 2.0, 3.0, 900.0, INF), (0, 20_000, 500_000, 990_000, 1e6, 1e6), 2.0)
+    assert math.exp(curve.where(-9)) == pytest.approx(0.3837372157, rel=1e-9)
+    assert math.exp(curve.where(9)) == pytest.approx(4.6913638257, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,9 @@ def test_every_finished_request_is_good_bad_unknown_or_unjudged_and_scores_agree
     for one in SLOS:
         prefix = f"slo/{one.name}/"
         good, bad = counted[prefix + "good"], counted[prefix + "bad"]
-        others = sum(value for key, value in counted.items() if key.startswith((prefix + "unjudged/", prefix + "unknown/")))
+        others = sum(
+            value for key, value in counted.items() if key.startswith((prefix + "unjudged/", prefix + "unknown/"))
+        )
         assert good + bad + others == len(requests)
         score = made.scores()[one.name]
         assert score.count == good + bad

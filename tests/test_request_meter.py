@@ -207,11 +207,12 @@ def test_whose_the_rejections_of_several_engines_were_is_unknown():
 
 def test_aborts_of_an_engine_are_entered_under_the_whole_server_where_records_do_not_name_engines():
     meter = Playing(STRICT)
-    meter.read(0.0, engine(0, 5, 0), engine(0, 5, 0, name="1"))
-    meter.hear(0.5, finished(origin="otlp", ttft=0.1), source="otlp")
-    meter.observe(0.5, 0.5)
-    meter.read(1.0, engine(0, 3, 0), engine(0, 5, 0, name="1"))
-    assert meter.counted(1.0, "slo/strict/bad") == 2
+    for time in (0.0, 1.0):
+        meter.read(time, engine(0, 5, 0), engine(0, 5, 0, name="1"))
+    meter.hear(1.5, finished(origin="otlp", ttft=0.1), source="otlp")
+    meter.observe(1.5, 1.5)
+    meter.read(2.0, engine(0, 3, 0), engine(0, 5, 0, name="1"))
+    assert meter.counted(2.0, "slo/strict/bad") == 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import finished, slo
-from pentameter.slo import OBJECTIVES, SCORE_CAP, Verdict, judge
+from pentameter.slo import OBJECTIVES, SCORE_CAP, Slo, Verdict, judge
 
 GOOD, BAD, UNKNOWN, EXCLUDED = Verdict.GOOD, Verdict.BAD, Verdict.UNKNOWN, Verdict.EXCLUDED
 CHAT = {"ttft": 0.5, "tpot": 0.125}
@@ -87,7 +87,7 @@ def test_a_request_of_one_token_is_judged_on_the_other_thresholds_as_by_vllms_be
     assert verdict(ONE) is GOOD
     assert judge(slo(**CHAT), ONE).margins == {"ttft": 0.8}
     assert verdict(finished(1, ttft=0.6, decode=0.0)) is BAD
-    assert verdict(ONE, tpot=0.001) is GOOD
+    assert (judge(slo(tpot=0.001), ONE).verdict, judge(slo(tpot=0.001), ONE).score) == (GOOD, 0.0)
 
 
 def test_a_request_of_one_token_is_bad_where_the_policy_says_so_as_in_aiperf():
@@ -215,6 +215,8 @@ def test_the_longest_gap_is_not_in_a_record_and_only_sometimes_decided():
     assert verdict(request, inter_token=1.0) is GOOD
     assert verdict(request, inter_token=0.5) is UNKNOWN
     assert reason(request, inter_token=0.5) == "inter_token"
+    # A mean gap of exactly 0.5 s: all are equal and keep it, or one is longer.
+    assert verdict(finished(3, decode=1.0), inter_token=0.5) is UNKNOWN
 
 
 def test_an_undecided_gap_does_not_matter_when_something_else_is_missed():
@@ -283,6 +285,10 @@ def test_score_verdict_and_reason_always_agree(thresholds, policy, request):
         assert 0 <= judgement.score <= SCORE_CAP
         assert (judgement.score <= 1) == (judgement.verdict is GOOD)
     assert judgement.margins.keys() <= thresholds.keys()
+
+
+def test_nine_in_ten_is_the_target_unless_another_is_set():
+    assert Slo("chat", {"ttft": 1.0}).target == 0.9
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,19 @@ def test_a_listener_that_restarts_misses_nothing(address, outbox):
     assert totals(outbox) == (3, 0, 0, 0)
 
 
+def test_another_listener_in_the_same_place_is_noticed_so_that_it_gets_a_hello(address, outbox):
+    with listening(address):
+        outbox.hello(b"hello")
+    with listening(address) as listener:
+        outbox.post(Parcel(b"one", 1, 0.0))
+        outbox.deliver(0.0)
+        assert not outbox.heard
+        assert drain(listener) == []
+        outbox.hello(b"hello again")
+        outbox.deliver(0.0)
+        assert drain(listener) == [b"hello again", b"one"]
+
+
 def test_a_listener_that_does_not_read_costs_records_and_is_never_waited_for(address, outbox):
     with listening(address) as listener:
         outbox.hello(b"hello")

@@ -180,6 +180,74 @@ def test_what_is_drained_adds_up_to_the_whole():
     assert made.drain() is None
 
 
+def gauged(*readings, windows=(MINUTE, HOUR)):
+    """Return a track of (time, requests running) and of a histogram that does not change."""
+    made = Track(windows)
+    for time, running in readings:
+        made.observe(time, {"tokens": time}, {"ttft": histogram(1, 2, 3)}, SAME, gauges={"running": running})
+    return made
+
+
+def ends(interval):
+    return dict(interval.gauges_before), dict(interval.gauges_after)
+
+
+def test_an_interval_knows_what_the_gauges_read_at_its_two_ends():
+    made = gauged(*((t, 1000 + t) for t in range(101)))
+    assert ends(made.interval(MINUTE)) == ({"running": 1040}, {"running": 1100})
+    assert ends(made.interval(HOUR)) == ({"running": 1000}, {"running": 1100})
+
+
+def test_a_reading_between_two_points_of_a_ring_gives_the_end_and_no_beginning():
+    made = gauged((0, 5), (0.1, 6), (0.2, 7))
+    assert ends(made.interval(MINUTE)) == ({"running": 5}, {"running": 7})
+
+
+def test_what_is_drained_knows_its_two_ends():
+    made = gauged((0, 5), (1, 6))
+    assert ends(made.drain()) == ({"running": 5}, {"running": 6})
+    made.observe(2, {"tokens": 2}, {}, SAME, gauges={"running": 7})
+    assert ends(made.drain()) == ({"running": 6}, {"running": 7})
+
+
+def test_without_gauges_the_ends_are_empty():
+    assert ends(track((0, 0), (1, 1)).interval(MINUTE)) == ({}, {})
+
+
+def test_another_process_takes_away_what_the_gauges_read_before():
+    made = gauged((0, 5), (1, 6))
+    made.drain()
+    made.observe(2, {"tokens": 9}, {}, FOREIGN, gauges={"running": 7})
+    made.observe(3, {"tokens": 9}, {}, SAME, gauges={"running": 8})
+    assert ends(made.interval(MINUTE)) == ({}, {"running": 8})
+    assert ends(made.drain()) == ({}, {"running": 8})
+    for time in range(4, 70):
+        made.observe(time, {"tokens": 9}, {}, SAME, gauges={"running": time})
+    assert ends(made.interval(MINUTE)) == ({"running": 9}, {"running": 69})
+    assert ends(made.interval(HOUR))[0] == {}
+
+
+def test_other_bucket_bounds_take_away_what_the_gauges_read_before():
+    made = gauged((0, 5), (1, 6))
+    made.observe(2, {"tokens": 0}, {"ttft": Histogram((0.5, math.inf), (4, 6), 3.0)}, RESTARTED, gauges={"running": 7})
+    assert ends(made.interval(MINUTE)) == ({}, {"running": 7})
+    assert made.drain().gauges_before == {}
+
+
+def test_a_glitch_takes_away_what_the_gauges_read_before():
+    made = gauged((0, 5), (1, 6))
+    made.observe(2, {"tokens": 0}, {}, SAME, gauges={"running": 7})
+    assert made.interval(MINUTE).gauges_before == {}
+
+
+@pytest.mark.parametrize("continuity", [RESTARTED, UNKNOWN])
+def test_a_restart_leaves_what_the_gauges_read_before(continuity):
+    # What ran before the restart never finishes after it; it may still have finished in the interval.
+    made = gauged((0, 5), (1, 6))
+    made.observe(2, {"tokens": 0}, {"ttft": histogram(0, 0, 0)}, continuity, gauges={"running": 7})
+    assert ends(made.interval(MINUTE)) == ({"running": 5}, {"running": 7})
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0.05, 200), st.integers(0, 10_000), st.sampled_from(list(Continuity))),

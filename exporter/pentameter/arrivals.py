@@ -5,16 +5,21 @@ its client aborts leaves no trace in either (only the Rust front end records it)
 
     arrived = ended + aborted + change of (running + waiting)
 
-Two signs betray an abort: the number of requests held falls by more than ended between two pages, and more requests
-have had a first token without ending than are held. Both find at most the true number, so ``aborted`` is a lower
-bound, and ``arrived`` with it; as many as were aborted after a first token are found as soon as the server is empty
-for a moment. Where vLLM's front end ends a request itself, at a stop string, its engine holds the request for a step
-longer: so what ended just before a page may explain a fall after it.
+Three signs betray an abort. Each finds at most the true number: ``aborted`` is a lower bound, and ``arrived`` with it.
+
+- The number of requests held falls by more than ended between two pages. Where vLLM's front end ends a request itself,
+  at a stop string, its engine holds the request for a step longer: so what ended just before may explain a fall.
+- More requests have had a first token without ending than are held: as many as were aborted after a first token are
+  found as soon as the server is empty for a moment.
+- The web server has answered more requests than ended: it counts an answer that its client broke off, wherever the
+  request was. This finds all, as long as nobody asks for several sequences at once, which hides as many as there are
+  further sequences.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
 
 
 SETTLING_SECONDS = 2.0
+"""An answer ends at most so long after its request."""
+
+LINGERING_SECONDS = 1.0
+"""For at most so long, or until the next page, an engine holds a request that the front end has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,13 @@ class Arrivals:
     """The running totals of one engine."""
 
     def __init__(self) -> None:
+        self.arrived = 0.0
         self.aborted = 0.0
         self.ended = 0.0
-        self._arrived = 0.0
+        self._net = 0.0
+        """Arrived less aborted, by conservation; too high for a moment while a request that has ended is still held."""
         self._vanished = 0.0
-        """Aborts by the first two signs; ``_arrived`` is what arrived if these are all."""
+        """Aborts by the first two signs."""
         self._broken_off = 0.0
         """Aborts by the third sign."""
         self._answers_ahead = 0.0
@@ -63,16 +74,9 @@ class Arrivals:
         self._page: _Page | None = None
         self._open = 0.0
         """Requests that had a first token and are not known to have ended; what began before us is not in it."""
-        self._just_ended = 0.0
-        """Requests that ended between the last two pages."""
-        self._owed = 0.0
-        """Arrivals counted too early, because a request that had ended was still held."""
+        self._ends: deque[tuple[float, float]] = deque()
+        """Time and number of the ends on the latest pages."""
         self._last_end: float | None = None
-
-    @property
-    def arrived(self) -> float:
-        """Return the requests that arrived since the first page, at least."""
-        return self._arrived + self.aborted - self._vanished
 
     def observe(
         self,
@@ -91,6 +95,8 @@ class Arrivals:
         if last is None or continuity is Continuity.FOREIGN or (fallen and continuity is Continuity.SAME):
             # Nothing to compare with: the first page, that of another process, or a glitch of a living one.
             self._begin()
+            # How many of those held have ended already, this page alone does not tell.
+            self._ends.append((page.time, page.held))
             self._align_answers(page)
             self._last_end = page.time
             return
@@ -104,13 +110,15 @@ class Arrivals:
             self._last_end = page.time
 
     def _begin(self) -> None:
-        self._open = self._just_ended = self._owed = 0.0
+        self._open = 0.0
+        self._ends.clear()
+        self._net = self.arrived - self.aborted
 
     def _count(self, page: _Page, last: _Page) -> None:
         ended = page.ended - last.ended
         inflow = ended + page.held - last.held
-        aborted = max(0.0, -inflow - self._just_ended)
-        self._open += page.first_tokens - last.first_tokens - ended - aborted
+        vanished = max(0.0, -inflow - self._lingering(last.time))
+        self._open += page.first_tokens - last.first_tokens - ended - vanished
         # Held, not running: a preempted request had a first token and waits again.
         missing = max(0.0, self._open - page.held)
         if page.held == 0:
@@ -118,14 +126,19 @@ class Arrivals:
             self._open = 0.0
         else:
             self._open -= missing
-        arrived = inflow + aborted + missing - self._owed
-        self._owed = max(0.0, -arrived)
-        self._just_ended = ended
+        self._ends.append((page.time, ended))
         self.ended += ended
-        self._vanished += aborted + missing
-        self._arrived += max(0.0, arrived)
+        self._vanished += vanished + missing
         self._count_answers(page, last)
         self.aborted = max(self.aborted, self._vanished, self._broken_off)
+        self._net += inflow
+        self.arrived = max(self.arrived, self._net + self.aborted)
+
+    def _lingering(self, time: float) -> float:
+        """Return the most requests that had ended and were still held at the time of the last page."""
+        while self._ends and self._ends[0][0] <= time - LINGERING_SECONDS:
+            self._ends.popleft()
+        return sum(ended for _, ended in self._ends)
 
     def _count_answers(self, page: _Page, last: _Page) -> None:
         if page.answers is None:
@@ -135,8 +148,8 @@ class Arrivals:
             self._align_answers(page)
         elif broken_off > self._broken_off:
             # An answer ends a little after its request: what is behind for a moment comes up again and counts once. On
-            # the first page nobody knows what was behind; what comes up soon after it is not counted.
-            if page.time <= self._aligned_at + SETTLING_SECONDS:
+            # the first page nobody knows what was behind; what has come up on the first page after that is not counted.
+            if last.time < self._aligned_at + SETTLING_SECONDS:
                 self._answers_ahead += self._broken_off - broken_off
             else:
                 self._broken_off = broken_off

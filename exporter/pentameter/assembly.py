@@ -53,11 +53,12 @@ def settings_to_meter(settings: Settings) -> Meter:
         plans,
         find_spec=lambda name: find_gpu(name, specs),
         grid=_grid(settings),
-        slos=_slos(settings),
+        slos=settings_to_slos(settings),
     )
 
 
-def _slos(settings: Settings) -> list[Slo]:
+def settings_to_slos(settings: Settings) -> list[Slo]:
+    """Make the service level objectives that the settings describe."""
     return [
         Slo(
             slo.name,

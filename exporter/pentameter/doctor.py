@@ -7,7 +7,9 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+from pentameter.assembly import settings_to_slos
 from pentameter.doctor_gpus import look_at_gpus, look_at_settings
+from pentameter.doctor_slos import look_at_slos
 from pentameter.findings import TOKEN_FIX, Finding, failure, status_of
 from pentameter.readings import GpusReading, HostReading, VllmReading
 from pentameter.sources import SourceError
@@ -56,6 +58,7 @@ def examine(settings: Settings, feeds: Iterable[Feed]) -> Iterator[Finding]:
             continue
         if isinstance(reading, VllmReading) and isinstance(source, VllmSource):
             yield from _server(subject, reading, source)
+            yield from look_at_slos(subject, reading, settings_to_slos(settings), release_of(reading.version))
         elif isinstance(reading, GpusReading):
             gpus = reading
             yield from look_at_gpus(subject, reading, settings)

@@ -196,6 +196,6 @@ def _quantile(
         return None
     limits = _bracket(histogram, rank, extremes)
     if curve is None or index == 0 or histogram.bounds[index - 1] <= 0:
-        tight = 0 < limits.upper <= limits.lower * TIGHT
+        tight = limits.upper <= limits.lower * TIGHT
         return math.sqrt(limits.lower * limits.upper) if tight else None
     return min(limits.upper, max(limits.lower, math.exp(curve.where(normal_score(q)))))

@@ -72,7 +72,8 @@ def attainment_bounds(slo: Slo, interval: Interval, longer: Iterable[Interval] =
         if limits is None:
             return None
         misses.append(limits)
-    one_token = _one_token(cohort, errors + aborts) if "tpot" in slo.thresholds else Bracket(0.0, 0.0)
+    asks_of_later_tokens = {"tpot", "inter_token"} & slo.thresholds.keys()
+    one_token = _one_token(cohort, errors + aborts) if asks_of_later_tokens else Bracket(0.0, 0.0)
     return _attainment(slo.policy, _Counts(number, errors, aborts, one_token, _preempted(cohort)), misses)
 
 

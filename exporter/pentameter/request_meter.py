@@ -122,6 +122,10 @@ class RequestMeter:
         if rejected:
             book.add_unseen(rejected, aborted=False)
 
+    def engines(self, server: str) -> tuple[tuple[str, str], ...]:
+        """Return (model_name, engine) of each engine that a server's last page showed."""
+        return self._engines[server]
+
     def take_records(self, source: str, reading: RecordsReading) -> None:
         """Take in what a source of records received."""
         self._counts[source] = dict(reading.counts)

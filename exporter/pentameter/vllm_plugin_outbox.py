@@ -100,14 +100,14 @@ class Outbox:
         """Return True when it is sent, False when it never will be, None when it cannot be sent now."""
         try:
             if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._socket.settimeout(0)
-            self._socket.sendto(body, self._address)
+                self._socket = self._connected()
+            self._socket.send(body)
         except BlockingIOError:
             self.heard = True  # it is there and busy
             return None
         except _NOBODY as error:
             self.heard, self.trouble = False, error
+            self.close()
             return None
         except OSError as error:
             self.trouble = error
@@ -116,3 +116,14 @@ class Outbox:
             return False
         self.heard = True
         return True
+
+    def _connected(self) -> socket.socket:
+        """Return a socket that is bound to one listener: should another take its place, sending fails, once."""
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            sender.settimeout(0)
+            sender.connect(self._address)
+        except BaseException:
+            sender.close()
+            raise
+        return sender

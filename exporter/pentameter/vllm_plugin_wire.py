@@ -13,7 +13,7 @@ from __future__ import annotations
 VERSION = 1
 DEFAULT_ADDRESS = "@pentameter"
 LARGEST_DATAGRAM = 60_000
-"""Bytes. Three of them fit into what Linux lets one sender have under way (net.core.wmem_default, 208 KiB)."""
+"""Bytes. Four of them fit into what Linux lets one sender have under way (net.core.wmem_default, 208 KiB)."""
 
 HEARTBEAT_SECONDS = 5.0
 """The longest silence of a plugin that is there and has room to speak."""

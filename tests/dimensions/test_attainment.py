@@ -73,7 +73,7 @@ def test_an_slo_says_nothing_of_a_model_that_it_is_not_for():
     samples = measured(served({**verdicts(good=1), **verdicts("other", good=1)}), slos=(CHAT, other))
     assert found(samples, "slo_attainment_ratio", slo="other") == []
     assert found(samples, "slo_target_ratio", slo="other") == []
-    assert not [s for s in grown(served({}, tick=verdicts("other", good=1)), slos=(other,))]
+    assert grown(served({}, tick=verdicts("other", good=1)), slos=(other,)) == []
 
 
 def test_each_engine_and_each_window_has_its_own_attainment():
@@ -180,7 +180,10 @@ def test_without_news_every_counter_stands_still_but_stays():
 def test_the_unjudged_are_counted_by_reason_whether_left_out_or_undecided():
     tick = {"slo/chat/unjudged/aborted": 3.0, "slo/chat/unknown/inter_token": 2.0, "slo/chat/unknown/ttft": 1.0}
     samples = grown(served({}, tick=tick, unjudged={"chat": frozenset({"aborted", "inter_token", "ttft"})}))
-    counted = {reason: value(samples, "slo_unjudged_requests_total", reason=reason) for reason in ("aborted", "inter_token", "ttft")}
+    counted = {
+        reason: value(samples, "slo_unjudged_requests_total", reason=reason)
+        for reason in ("aborted", "inter_token", "ttft")
+    }
     assert counted == {"aborted": 3, "inter_token": 2, "ttft": 1}
 
 

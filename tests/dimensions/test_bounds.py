@@ -62,7 +62,7 @@ def test_each_engine_and_slo_has_its_own_bounds():
 
 
 def test_a_longer_window_may_narrow_a_shorter_one():
-    # Of the 100, up to 100 had their first token before the short window; in the long one all first tokens were in time.
+    # All 100 may have had their first token before the short window; in the long one all first tokens were in time.
     one = page(before={"running": 100.0, "waiting": 0.0}, late=0.0)
     alone = between(measured(one), window="1m")
     good = Histogram((0.5, INF), (500.0, 500.0), 0.0)

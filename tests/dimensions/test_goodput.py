@@ -120,7 +120,10 @@ def capacity(state="extrapolated", lower=8.0, estimate=10.0, upper=13.0, **more)
 
 def test_the_capacity_is_told_with_its_bounds_and_what_it_rests_on():
     samples = measured(capacities=[capacity()])
-    told = {bound: value(samples, "goodput_capacity_requests_per_second", bound=bound) for bound in ("lower", "estimate", "upper")}
+    told = {
+        bound: value(samples, "goodput_capacity_requests_per_second", bound=bound)
+        for bound in ("lower", "estimate", "upper")
+    }
     assert told == {"lower": 8, "estimate": 10, "upper": 13}
     assert value(samples, "goodput_capacity_constraint_info", constraint="ttft") == 1
     assert value(samples, "goodput_capacity_highest_rate_requests_per_second") == 9.5

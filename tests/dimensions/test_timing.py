@@ -69,19 +69,41 @@ def test_without_a_count_of_cache_hits_the_computed_prompt_tokens_are_unknown():
     assert value(samples, "tokens_per_second", phase="prompt_computed") is None
 
 
-def test_the_quantiles_are_interpolated_inside_their_bucket():
+def test_the_quantiles_are_read_from_the_curve_of_normal_scores():
+    thousand = Histogram((0.1, 0.25, 0.5, 1.0, 2.5, INF), (0.0, 300.0, 700.0, 950.0, 1000.0, 1000.0), 450.0)
+    samples = measured(engine({}, histograms={"ttft": thousand}))
+    # By SciPy: PchipInterpolator(log(bound), norm.ppf(share)), the outer shares 0.0005 and 0.9995.
+    assert value(samples, "ttft_seconds", stat="p50", basis="histogram") == pytest.approx(0.344377413)
+    assert value(samples, "ttft_seconds", stat="p90", basis="histogram") == pytest.approx(0.804070319)
+    assert value(samples, "ttft_seconds", stat="p95", basis="histogram") == pytest.approx(1.0)
+    assert value(samples, "ttft_seconds", stat="p99", basis="histogram") == pytest.approx(1.479872690)
+    assert value(samples, "ttft_seconds", stat="mean", basis="histogram") == pytest.approx(0.45)
+
+
+def test_few_observations_have_no_high_quantile():
     samples = measured(engine({}, histograms={"ttft": TTFT}))
-    # 10 observations: 4 up to 0.1 s, 4 in (0.1, 0.2], 2 in (0.2, 0.4].
-    assert value(samples, "ttft_seconds", stat="p50") == pytest.approx(0.125)  # the first of 4 in (0.1, 0.2]
-    assert value(samples, "ttft_seconds", stat="p90") == pytest.approx(0.3)  # the first of 2 in (0.2, 0.4]
-    assert value(samples, "ttft_seconds", stat="p95") == pytest.approx(0.35)  # rank 9.5
-    assert value(samples, "ttft_seconds", stat="p99") == pytest.approx(0.39)  # rank 9.9
-    assert value(samples, "ttft_seconds", stat="mean", basis="histogram") == pytest.approx(0.15)  # 1.5 s / 10
+    assert [value(samples, "ttft_seconds", stat=stat) is None for stat in ("p50", "p90", "p95", "p99")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert value(samples, "ttft_seconds", stat="mean") == pytest.approx(0.15)  # 1.5 s / 10
+
+
+def test_below_the_lowest_bound_little_but_the_mean_is_known():
+    fast = Histogram((0.01, 0.025, INF), (1000.0, 1000.0, 1000.0), 7.0)
+    samples = measured(engine({}, histograms={"tpot": fast}))
+    assert value(samples, "tpot_seconds", stat="mean") == 0.007
+    assert value(samples, "tpot_seconds", stat="p50") is None
+    assert value(samples, "tpot_seconds", stat="p90") is None
+    # Of a mean of 7 ms the highest hundredth can hold 10 ms at most; without it the mean is still 6.97 ms.
+    assert value(samples, "tpot_seconds", stat="p99") == pytest.approx(math.sqrt(0.01 * 0.00696969697))
 
 
 def test_a_quantile_above_the_highest_finite_bound_is_left_out_and_the_mean_stays():
-    samples = measured(engine({}, histograms={"e2e": Histogram((1.0, INF), (8.0, 10.0), 30.0)}))
-    assert value(samples, "e2e_latency_seconds", stat="p50") == 0.625
+    samples = measured(engine({}, histograms={"e2e": Histogram((0.5, 1.0, INF), (1.0, 8.0, 10.0), 30.0)}))
+    assert 0.5 < value(samples, "e2e_latency_seconds", stat="p50") < 1.0
     assert value(samples, "e2e_latency_seconds", stat="p90") is None
     assert value(samples, "e2e_latency_seconds", stat="mean") == 3
 

@@ -36,7 +36,8 @@ def drain(listener):
 
 
 def send(address, *datagrams):
-    """Send datagrams as a plugin would."""
+    """Send datagrams; the kernel holds ten that are not read."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)  # a test that sends more fails, instead of hanging
         for datagram in datagrams:
             sender.sendto(datagram, unix_address(address))

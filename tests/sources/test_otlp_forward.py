@@ -309,10 +309,12 @@ def test_an_endless_answer_is_not_read_to_its_end():
         while not over.is_set():
             connection.sendall(bytes(65_536))
 
-    with raw_upstream(flood) as port, forwarding(port) as forwarder:
+    troubles = []
+    with raw_upstream(flood) as port, forwarding(port, on_change=troubles.append) as forwarder:
         forwarder.put(BODY)
         forwarder.put(BODY)
         counted(forwarder, forwarded=2)
+    assert troubles == []
 
 
 def test_an_answer_that_breaks_off_behind_its_status_has_told_enough():

@@ -189,6 +189,23 @@ def test_more_calls_than_are_allowed_at_a_time_are_turned_away():
     server.stop()
 
 
+def test_no_timer_outlives_its_body():
+    server = OtlpGrpcServer(OtlpInbox(), max_bytes=MAX_BYTES, body_seconds=1000)
+    with grpc.insecure_channel(f"127.0.0.1:{server.start('127.0.0.1:0')}") as channel:
+        before = timers()
+        for _ in range(3):
+            export(channel, FINE)
+        end = time.monotonic() + 20
+        while timers() > before and time.monotonic() < end:
+            time.sleep(0.005)
+        assert timers() == before
+    server.stop()
+
+
+def timers():
+    return sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
 def test_a_taken_address_is_an_error_that_names_it():
     first = OtlpGrpcServer(OtlpInbox(), max_bytes=MAX_BYTES)
     port = first.start("127.0.0.1:0")

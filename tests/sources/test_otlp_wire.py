@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from pentameter.sources.otlp_wire import WireError, fields, signed, with_length, with_number
+from pentameter.sources.otlp_wire import WireError, fields, with_length, with_number
 
 TOO_LONG = bytes([0x80] * 10 + [0x01])
 
@@ -33,10 +33,9 @@ def test_only_the_part_that_is_asked_for_is_walked():
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_a_signed_number_reads_as_it_was_written(value):
-    data = UninterpretedOption(negative_int_value=value).SerializeToString()
-    [(tag, read, _)] = walk(data)
-    assert (tag, signed(read)) == (5 << 3, value)
+def test_a_number_reads_as_it_was_written_modulo_its_sign(value):
+    [(tag, read, _)] = walk(UninterpretedOption(negative_int_value=value).SerializeToString())
+    assert (tag, read) == (5 << 3, value % 2**64)
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=300))

@@ -13,6 +13,7 @@ of the requests meets the SLO. Production traffic seldom shows it, so there are 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -47,9 +48,11 @@ CERTAIN, HARDLY = 0.85, 0.7
 the second."""
 UNREFUTED = 1.2
 """A load that was carried refutes no capacity below so many times itself."""
+BROAD, CLOSE = 0.75, 0.8
+"""Loads above the first share of the highest one use up more than the second share of the misses allowed: flat."""
 MOSTLY_FULL = 0.7
 """Mean use of a resource that ran out; in an overload of another kind it is full for moments only."""
-OBSERVED_LOW, OBSERVED_HIGH = 0.85, 1.08
+OBSERVED_LOW, OBSERVED_HIGH = 0.85, 1.12
 BACKLOG = 5.0
 """Requests waiting; fewer are no backlog."""
 
@@ -93,7 +96,7 @@ class Capacity:
 
 def estimate(windows: Sequence[LoadWindow], weights: Sequence[float], limits: Limits) -> Capacity:
     """Return the capacity that load windows, each with a weight from 0 to 1, speak for."""
-    kept = [i for i, window in enumerate(windows) if weights[i] > 0 and _is_usable(window, limits)]
+    kept = [i for i, window in enumerate(windows) if weights[i] > 0 and is_usable(window, limits)]
     if not kept:
         return Capacity("unknown")
     table = tabulate([windows[i] for i in kept], [weights[i] for i in kept])
@@ -161,12 +164,17 @@ def _facts(table: Table) -> _Facts:
     )
 
 
-def _is_usable(window: LoadWindow, limits: Limits) -> bool:
+def is_usable(window: LoadWindow, limits: Limits) -> bool:
     """Leave out windows without enough verdicts, and those that began with a queue they did not make."""
     if window.judged < 1 or window.severity is None or window.undecided > MOST_UNDECIDED * window.judged:
         return False
+    return not begins_with_backlog(window, limits)
+
+
+def begins_with_backlog(window: LoadWindow, limits: Limits) -> bool:
+    """Say whether a window begins with a queue that it takes too long to work off."""
     waiting = window.waiting_at_start
-    return waiting is None or waiting <= BACKLOG or waiting / window.rate <= limits.backlog_seconds
+    return waiting is not None and waiting > BACKLOG and waiting > limits.backlog_seconds * window.rate
 
 
 def _is_missed(table: Table, first: int, target: float) -> bool:
@@ -190,7 +198,7 @@ def _observed(table: Table, facts: _Facts, last: int, shown: float | None, limit
 def _extrapolated(table: Table, facts: _Facts, shown: float | None, limits: Limits) -> Capacity:
     found = _candidates(table, limits)
     silent = facts.said("unknown" if shown is None else "lower_bound", shown)
-    if not found:
+    if not found or _is_flat(table, facts.highest_rate, limits.target):
         return silent
     binding = min(found, key=lambda name: found[name].rate)
     middle = found[binding].rate
@@ -205,6 +213,17 @@ def _extrapolated(table: Table, facts: _Facts, shown: float | None, limits: Limi
     lower = max(low * (0.90 - 0.3 * beyond), shown or 0.0)
     upper = max(found[binding].high * (1.08 + 1.2 * beyond), UNREFUTED * facts.highest_rate)
     return facts.said("extrapolated", lower, middle, upper, binding)
+
+
+def _is_flat(table: Table, top: float, target: float) -> bool:
+    """Say whether a broad range of loads comes close to missing the target.
+
+    Then attainment hardly depends on the load (another thing than load makes requests late, such as their length), and
+    where it crosses the target is a matter of chance.
+    """
+    first = bisect_left(table.rates, BROAD * top)
+    good, judged, _ = table.pooled(first, len(table.rates))
+    return judged - good > CLOSE * (1 - target) * judged
 
 
 def _candidates(table: Table, limits: Limits) -> dict[str, Limit]:

@@ -41,14 +41,14 @@ class OpenWindow:
     """A window that still fills."""
 
     __slots__ = (
-        "arrivals", "bins", "end", "good", "judged", "kv", "margins", "prompts", "running", "scores", "spoilt", "start",
-        "tokens", "undecided", "waiting_at_start",
+        "arrivals", "bins", "end", "finished", "good", "judged", "kv", "margins", "prompts", "running", "scores",
+        "spoilt", "start", "tokens", "undecided", "waiting_at_start",
     )  # fmt: skip
 
     def __init__(self, start: float, seconds: float) -> None:
         self.start = start
         self.end = start + seconds
-        self.arrivals = self.judged = self.good = self.undecided = self.tokens = self.prompts = 0
+        self.arrivals = self.judged = self.good = self.undecided = self.tokens = self.prompts = self.finished = 0
         self.scores: dict[int, int] = {}
         self.margins: dict[str, dict[int, int]] = {}
         self.bins = [0] * (int(seconds / DISPERSION_SECONDS) + 1)
@@ -58,7 +58,7 @@ class OpenWindow:
         self.spoilt = False
 
     def closed(self, target: float) -> LoadWindow:
-        """Return what the window has become, with the quantiles at a target; at least one request was judged."""
+        """Return what the window has become, with the quantiles at a target."""
         return LoadWindow(
             start=self.start,
             seconds=self.end - self.start,
@@ -66,15 +66,16 @@ class OpenWindow:
             judged=self.judged,
             good=self.good,
             undecided=self.undecided,
-            severity=quantile(self.scores, target),
+            severity=quantile(self.scores, target) if self.scores else None,
             # Where few requests have an objective (one-token answers have no TPOT), the quantile would be of those few.
             margins={
                 objective: quantile(counts, target)
                 for objective, counts in self.margins.items()
                 if 2 * sum(counts.values()) >= self.judged
             },
-            output_tokens=self.tokens / self.arrivals,
-            prompt_tokens=self.prompts / self.arrivals,
+            output_tokens=self.tokens / self.arrivals if self.arrivals else 0.0,
+            prompt_tokens=self.prompts / self.arrivals if self.arrivals else 0.0,
+            finished=self.finished,
             waiting_at_start=self.waiting_at_start,
             running_peak=self.running.peak,
             running_mean=self.running.mean,

@@ -38,6 +38,8 @@ class LoadWindow:
     """Variance over mean of the arrivals per ``DISPERSION_SECONDS``: 1 for a Poisson process."""
     prompt_tokens: float = 0.0
     """Mean prompt tokens; 0 where nobody says."""
+    finished: int = 0
+    """Requests that FINISHED in this stretch of time, whenever they arrived."""
 
     @property
     def rate(self) -> float:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pentameter.capacity.estimate import Capacity, Limits, estimate
+from pentameter.capacity.change import recent_if_refuted, recent_if_slower
+from pentameter.capacity.estimate import Capacity, Limits, estimate, is_usable
 from pentameter.capacity.load import LoadWindow
 from pentameter.capacity.mix import similarity
 
@@ -24,7 +25,7 @@ SKEW = 3600.0
 """A window from further in the future shows that the wall clock was wrong; it is dropped."""
 MOST_OBJECTIVES = 8
 
-_INTEGERS = ("arrivals", "judged", "good", "undecided")
+_INTEGERS = ("arrivals", "judged", "good", "undecided", "finished")
 _OPTIONAL = ("severity", "waiting_at_start", "running_peak", "running_mean", "kv_peak", "kv_mean", "dispersion")
 _COLUMNS = ("start", "seconds", *_INTEGERS, *_OPTIONAL, "output_tokens", "prompt_tokens")
 
@@ -42,6 +43,8 @@ class CapacityBook:
         self.limits = limits
         self._fingerprint = ""
         self._windows: deque[LoadWindow] = deque(maxlen=MOST_WINDOWS)
+        self.slowdowns = 0
+        """How often everything but the last hour was forgotten because the server had become slower."""
 
     @property
     def windows(self) -> tuple[LoadWindow, ...]:
@@ -69,14 +72,25 @@ class CapacityBook:
     def estimate(self, wall: float) -> Capacity:
         """Return the capacity as of now, for the present mix of lengths.
 
-        A window of a day ago weighs half of one of today.
+        A window of a day ago weighs half of one of today. Where the last hour was slower than all before at the same
+        rate, everything before is forgotten.
         """
         while self._windows and self._windows[0].start < wall - LONGEST_MEMORY:
             self._windows.popleft()
         windows = [window for window in self._windows if window.start <= wall + SKEW]
-        ages = [max(0.0, wall - window.start) for window in windows]
-        weights = [like * 0.5 ** (age / HALF_LIFE) for like, age in zip(similarity(windows), ages, strict=True)]
-        return estimate(windows, weights, self.limits)
+        alike = similarity(windows)
+        usable = [like * is_usable(window, self.limits) for like, window in zip(alike, windows, strict=True)]
+        recent = recent_if_slower(windows, usable)
+        if recent is None:
+            ages = [max(0.0, wall - window.start) for window in windows]
+            weights = [like * 0.5 ** (age / HALF_LIFE) for like, age in zip(alike, ages, strict=True)]
+            said = estimate(windows, weights, self.limits)
+            recent = recent_if_refuted(windows, said.lower, self.limits)
+            if recent is None:
+                return said
+        self._windows = deque(recent, maxlen=MOST_WINDOWS)
+        self.slowdowns += 1
+        return self.estimate(wall)
 
     # ------------------------------------------------------------------ over a restart
 
@@ -147,7 +161,7 @@ def _window(row: object, objectives: list[str]) -> LoadWindow:
         if value is not None:
             margins[objective] = float(value)
     window = LoadWindow(**values, margins=margins)
-    if window.seconds <= 0 or not 0 <= window.good <= window.judged <= window.arrivals or window.judged < 1:
+    if window.seconds <= 0 or not 0 <= window.good <= window.judged <= window.arrivals:
         _refuse("a window that cannot have been")
     return window
 

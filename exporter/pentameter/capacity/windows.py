@@ -31,7 +31,7 @@ WINDOW_STEP = 30.0
 WANTED_REQUESTS = 300
 """Requests wanted in a window at half the highest rate: the error of a counted rate is 1 / sqrt(count)."""
 FEWEST_REQUESTS = 10
-"""A window of fewer says nothing and is not handed out."""
+"""A window with fewer verdicts, and fewer that finished in it, says nothing and is not handed out."""
 SHORTEST_LAG, LONGEST_LAG = 32.0, 2048.0
 PUNCTUAL = 0.995
 """Share of the requests whose delay the lag must cover."""
@@ -93,6 +93,7 @@ class LoadWindows:
     ) -> None:
         """Count a finished request where it arrived; ``score`` is None where its record does not hold what decides."""
         window = self._newest
+        window.finished += 1
         if not window.start <= arrival < window.end:
             found = self._find(arrival)
             if found is None:
@@ -188,7 +189,11 @@ class LoadWindows:
             window = self._windows.popleft()
             seconds = window.end - window.start
             self._adapt(window.arrivals / seconds, seconds)
-            if not window.spoilt and window.start >= self._since and window.judged >= FEWEST_REQUESTS:
+            if (
+                not window.spoilt
+                and window.start >= self._since
+                and max(window.judged, window.finished) >= FEWEST_REQUESTS
+            ):
                 yield window.closed(self._target)
 
     def _open(self, window: OpenWindow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.histogram import mean, quantile
+from pentameter.histogram import mean, quantiles
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pentameter.world import Engine, World
 
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
+_QS = tuple(q for _, q in QUANTILES)
 
 
 def _latency(name: str, help_: str) -> Metric:
@@ -22,9 +23,12 @@ def _latency(name: str, help_: str) -> Metric:
         "gauge",
         Unit.SECONDS,
         Dimension.TIME,
-        f"{help_}, rolling over the window in the label. basis=histogram: from vLLM's buckets.",
-        "mean = increase of sum / increase of count; quantile q = linear interpolation inside the bucket, at most "
-        "mean / (1 - q), absent when it lies above the highest finite bound",
+        f"{help_}, rolling over the window in the label. basis=requests: from request records, quantiles within 1 %. "
+        "basis=histogram: from vLLM's buckets; a quantile that they do not tell is left out: with fewer than 1/(1 - q) "
+        "observations, above the highest finite bound, and, unless the sum confines it to a factor of 1.5, in the "
+        "lowest bucket or with all in one bucket.",
+        "mean = increase of sum / increase of count; quantile q of a histogram = monotone cubic of the normal score of "
+        "the share up to a bound over log(bound), within the quantile's bucket and at most mean / (1 - q)",
         (*ENGINE, "window", "stat", "basis"),
     )
 
@@ -146,8 +150,7 @@ def _latencies(engine: Engine, window: str, interval: Interval) -> Iterator[Samp
         average = mean(histogram)
         if average is not None:
             yield metric(average, *labels, "mean", "histogram")
-        for stat, q in QUANTILES:
-            value = quantile(histogram, q)
+        for (stat, _), value in zip(QUANTILES, quantiles(histogram, _QS), strict=True):
             if value is not None:
                 yield metric(value, *labels, stat, "histogram")
 

@@ -17,7 +17,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, TypeVar
 
 from pentameter.records import FinishedRequest
-from pentameter.sources.otlp_wire import WireError, fields, signed
+from pentameter.sources.otlp_wire import WireError, fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,6 @@ _SPAN = 2 << 3 | 2
 _SPAN_NAME, _SPAN_START, _SPAN_ATTRIBUTE = 5 << 3 | 2, 7 << 3 | 1, 9 << 3 | 2
 _KEY, _VALUE = 1 << 3 | 2, 2 << 3 | 2
 _STRING, _INT, _DOUBLE, _ARRAY = 1 << 3 | 2, 3 << 3 | 0, 4 << 3 | 1, 5 << 3 | 2
-_BOOL, _PAIRS, _BYTES = 2 << 3 | 0, 6 << 3 | 2, 7 << 3 | 2
 _ELEMENT = 1 << 3 | 2
 
 _NAME = b"llm_request"
@@ -176,13 +175,11 @@ def _value(body: bytes, start: int, end: int, *, in_array: bool = False) -> str 
         if tag == _STRING:
             value = _text(body, a, b)
         elif tag == _INT:
-            value = signed(a)
+            value = a  # below 0 it looks as if it were above 2**63, which nothing here can be either
         elif tag == _DOUBLE:
             value = unpack_from("<d", body, a)[0]
         elif tag == _ARRAY and not in_array:  # an array of arrays, as deep as a sender likes, is not followed
             value = _first(body, a, b)
-        elif tag in (_BOOL, _ARRAY, _PAIRS, _BYTES):
-            value = None
     return value
 
 

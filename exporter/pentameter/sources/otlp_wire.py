@@ -80,15 +80,6 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise WireError("a number has more than ten bytes")
 
 
-def signed(value: int) -> int:
-    """Return the int64 that is written as this unsigned number.
-
-    >>> signed(2**64 - 1)
-    -1
-    """
-    return value - (1 << 64) if value >> 63 else value
-
-
 def with_length(number: int, payload: bytes) -> bytes:
     """Return field ``number`` with these bytes in it, of any length: text, or another message.
 

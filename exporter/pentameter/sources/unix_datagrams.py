@@ -74,12 +74,12 @@ class UnixDatagrams:
                 self._drop()  # its file was deleted: nobody can send here any more; the next call begins anew
 
     def close(self) -> None:
-        """Let the address go, also while another thread receives."""
+        """Let the address go; a thread that receives is woken up."""
         self._closed = True
-        listener = self._socket
-        if listener is not None:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)  # wakes up who waits
+        if self._socket is not None:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+                waker.setblocking(False)  # noqa: FBT003
+                waker.sendto(b"", unix_address(self._address))
         with self._lock:
             if self._path is not None and self._file is not None and self._is_ours():
                 with contextlib.suppress(OSError):

@@ -10,13 +10,13 @@ Environment variables:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,9 +72,9 @@ def checkout_stamp_file() -> Path:
 
 
 def checkout_stamp() -> str:
-    """Return what the file holds when this checkout is installed as it now describes itself."""
-    description = (CHECKOUT / "pyproject.toml").read_bytes()
-    return f"{CHECKOUT}\n{hashlib.sha256(description).hexdigest()}\n"
+    """Return what the file holds when this checkout is installed with its present entry points."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    return json.dumps({"checkout": str(CHECKOUT), "entry-points": project["entry-points"]}, indent=1)
 
 
 def checkout_is_installed() -> bool:
