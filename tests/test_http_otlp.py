@@ -20,7 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from asgi_client import Answer
 from otlp_bodies import body, span
-from pentameter.http_otlp import DISCARDED, RETRY_AFTER_SECONDS, SMALL_BYTES, UNDER_WAY, otlp_router
+from pentameter.http_otlp import DECODERS, DISCARDED, RETRY_AFTER_SECONDS, SMALL_BYTES, UNDER_WAY, otlp_router
+from pentameter.sources import SourceAbsent
 from pentameter.sources.otlp import OtlpInbox
 from pentameter.sources.otlp_wire import fields
 
@@ -121,23 +122,21 @@ def said(answer):
 
 
 @pytest.mark.parametrize(
-    ("data", "headers"),
+    ("data", "headers", "spans"),
     [
-        (FINE, PROTOBUF),
-        (FINE, {"content-type": "Application/X-Protobuf; charset=utf-8", "content-encoding": "identity"}),
-        (gzip.compress(FINE), {**PROTOBUF, "content-encoding": "GZip"}),
-        (FINE * 40, PROTOBUF),
-        (gzip.compress(FINE * 40), GZIP),
+        (FINE, PROTOBUF, 1),
+        (FINE, {"content-type": "Application/X-Protobuf; charset=utf-8", "content-encoding": "identity"}, 1),
+        (gzip.compress(FINE), {**PROTOBUF, "content-encoding": "GZip"}, 1),
+        (FINE * 40, PROTOBUF, 40),
+        (gzip.compress(FINE * 40), GZIP, 40),
     ],
 )
-def test_a_body_is_taken_plain_or_packed_small_or_large(data, headers):
+def test_a_body_is_taken_plain_or_packed_small_or_large(data, headers, spans):
     box = OtlpInbox()
     answer = asyncio.run(post_to(application(box), data, headers))
     assert (answer.status, answer.raw) == (200, b"")
     assert answer.headers["content-type"] == "application/x-protobuf"
-    requests = box.read().requests
-    assert len(requests) == (1 if len(data) < 1000 and data != gzip.compress(FINE * 40) else 40)
-    assert requests[0].request_id == "cmpl-4f1b2c3d4e5f6071-0"
+    assert [request.request_id for request in box.read().requests] == ["cmpl-4f1b2c3d4e5f6071-0"] * spans
 
 
 def test_a_body_may_come_in_parts():
@@ -184,6 +183,36 @@ def test_large_bodies_and_packed_ones_are_decoded_away_from_the_event_loop():
     for data, headers in ((FINE, PROTOBUF), (large, PROTOBUF), (gzip.compress(FINE), GZIP)):
         post(data, headers, box=box)
     assert threads == [True, False, False]
+
+
+def test_few_large_bodies_are_decoded_at_a_time():
+    released = threading.Event()
+
+    class Slow(OtlpInbox):
+        def offer(self, data):
+            self.count("slow")
+            released.wait(20)
+            return super().offer(data)
+
+    box = Slow()
+    app = application(box)
+
+    async def run():
+        answers = [asyncio.create_task(post_to(app, gzip.compress(FINE), GZIP)) for _ in range(DECODERS + 3)]
+        while begun(box) < DECODERS:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        at_a_time = begun(box)
+        released.set()
+        return at_a_time, [answer.status for answer in await asyncio.gather(*answers)]
+
+    assert asyncio.run(run()) == (DECODERS, [200] * (DECODERS + 3))
+
+
+def begun(box):
+    with contextlib.suppress(SourceAbsent):
+        return box.read().counts["slow"]
+    return 0
 
 
 # Who may send
@@ -263,7 +292,7 @@ def test_a_body_that_is_too_large_is_read_to_its_end_and_refused(data):
     assert not isinstance(data, Gate) or data.parts == []
 
 
-@pytest.mark.parametrize("data", [bytes(MAX_BYTES + 1), bytes(50_000_000)])
+@pytest.mark.parametrize("data", [bytes(MAX_BYTES + 1), bytes(10_000_000)])
 def test_a_body_that_is_too_large_unpacked_is_refused(data):
     answer, counts = post(gzip.compress(data), GZIP)
     assert (answer.status, counts) == (413, {"too_large": 1.0})

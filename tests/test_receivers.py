@@ -13,7 +13,7 @@ from pentameter.receivers import Receivers
 
 def receivers(**otlp):
     settings = settings_for("http://a:1", otlp=otlp)
-    return Receivers(settings, settings_to_feeds(settings))
+    return Receivers(settings, [feed.source for feed in settings_to_feeds(settings)])
 
 
 def status_of_a_post(one):

@@ -104,7 +104,7 @@ def test_an_unknown_number_of_cached_tokens_is_left_out():
 
 
 def test_a_long_request_id_is_cut():
-    assert request(iteration(ended=[finished(request_id="x" * 400)]))["request_id"] == "x" * 256
+    assert request(iteration(ended=[finished(request_id="x" * 2000)]))["request_id"] == "x" * 1024
 
 
 def test_gaps_between_outputs_are_counted_by_bucket_and_summed():

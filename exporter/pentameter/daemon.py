@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from pentameter import __version__
+from pentameter.bucket_warnings import BucketWarnings
 from pentameter.config import Settings, split_listen
 from pentameter.health import BUILD_INFO
 from pentameter.http import create_app
@@ -73,6 +74,7 @@ class Daemon:
         self._deriving = SourceHealth("derive", up=True, reason="")
         self._meter.take_health(self._deriving)
         self._answered = False
+        self._bucket_warnings = BucketWarnings(meter.requests.slos, meter.requests.has_records)
         self._build = BUILD_INFO(1, __version__, platform.python_version())
 
     def latest(self) -> Snapshot | None:
@@ -170,6 +172,7 @@ class Daemon:
             self._meter.take_records(reading, source.name)
         elif isinstance(reading, VllmReading):
             self._meter.take_vllm(reading)
+            self._bucket_warnings.take(reading)
             self._answered = True
         elif isinstance(reading, GpusReading):
             self._meter.take_gpus(reading, source.name)
@@ -221,7 +224,7 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
     if keeper is not None:
         keeper.restore()
     app = create_app(daemon.latest, daemon.answered)
-    receivers = Receivers(settings, feeds)
+    receivers = Receivers(settings, [feed.source for feed in feeds])
     receivers.mount(app)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

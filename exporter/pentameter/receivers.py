@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from pentameter.config import Settings
-    from pentameter.daemon import Feed
     from pentameter.sources.otlp_grpc import OtlpGrpcServer
 
 
 class Receivers:
-    """Fills the inbox that is among the feeds."""
+    """Fills the inbox that is among the sources."""
 
-    def __init__(self, settings: Settings, feeds: Iterable[Feed]) -> None:
+    def __init__(self, settings: Settings, sources: Iterable[object]) -> None:
         self._otlp = settings.otlp
-        self._inbox = next((feed.source for feed in feeds if isinstance(feed.source, OtlpInbox)), None)
+        self._inbox = next((source for source in sources if isinstance(source, OtlpInbox)), None)
         self._grpc: OtlpGrpcServer | None = None
 
     def mount(self, app: FastAPI) -> None:

@@ -126,6 +126,10 @@ class RequestMeter:
         """Return (model_name, engine) of each engine that a server's last page showed."""
         return self._engines[server]
 
+    def has_records(self, server: str, model_name: str) -> bool:
+        """Say whether any source has ever spoken of a model of a server."""
+        return any(place[:2] == (server, model_name) for place in self.ledger.heard)
+
     def take_records(self, source: str, reading: RecordsReading) -> None:
         """Take in what a source of records received."""
         self._counts[source] = dict(reading.counts)

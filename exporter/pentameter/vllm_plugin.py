@@ -21,12 +21,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pentameter.vllm_plugin_reporter import Reporter
-from pentameter.vllm_plugin_wire import DEFAULT_ADDRESS
+from pentameter.vllm_plugin_wire import DEFAULT_ADDRESS, LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LONGEST_NAME = 256
 _NO = {"0", "false", "no", "off"}
 
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pentameter.sketch import index_of
 from pentameter.vllm_plugin_ttft import FirstTokens
+from pentameter.vllm_plugin_wire import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LONGEST_ID = 256
-"""Characters of a request id that are sent: a client may choose it, by ``X-Request-Id``."""
 
 _PROMPT_TOKENS = {
     "total": "prompt_tokens",
@@ -162,7 +160,7 @@ class EngineDigest:
         entry = {
             "kind": "request",
             "engine": self._engine,
-            "request_id": str(getattr(request, "request_id", None) or "")[:LONGEST_ID],
+            "request_id": str(getattr(request, "request_id", None) or "")[:LONGEST_NAME],
             "finish_reason": str(getattr(reason, "name", reason)).lower(),
             "arrival": step_time - e2e,
             "e2e": e2e,

@@ -15,6 +15,9 @@ DEFAULT_ADDRESS = "@pentameter"
 LARGEST_DATAGRAM = 60_000
 """Bytes. Four of them fit into what Linux lets one sender have under way (net.core.wmem_default, 208 KiB)."""
 
+LONGEST_NAME = 1024
+"""Characters of anything that becomes a label, and of a request id, which a client may choose (``X-Request-Id``)."""
+
 HEARTBEAT_SECONDS = 5.0
 """The longest silence of a plugin that is there and has room to speak."""
 

@@ -56,7 +56,7 @@ class Engine:
     spec: GpuSpec | None = None
     version: str | None = None
     flow: Rolled = Rolled()
-    """Requests ``arrived`` and ``aborted``, inferred."""
+    """Requests ``arrived`` and ``aborted``, inferred, ``ended``, and ``rejected`` before they reached an engine."""
     stalled_seconds: float | None = None
     """For how long requests have been held without one ending."""
 

@@ -71,7 +71,7 @@ def serve(workload, arrivals, prompts, outputs, until, every=2.0):
 
 
 @njit(cache=True)
-def _serve(arr, pin, pout, t0, cd, cp, ckv, ex, exb, seats, budget, cap, every, until):
+def _serve(arr, pin, pout, t0, cd, cp, ckv, ex, exb, seats, budget, cap, every, until):  # noqa: C901 - one loop, compiled whole
     n = len(arr)
     first = np.full(n, np.nan)
     last = np.full(n, np.nan)

@@ -1,7 +1,6 @@
 """Arrivals of a simulated day, and the true capacity at a steady rate."""
 
 import numpy as np
-
 from capacity_server import lengths, serve
 
 TARGET = 0.9

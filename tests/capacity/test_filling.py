@@ -1,3 +1,5 @@
+"""Quantiles, dispersion and gauges of one window."""
+
 import random
 import statistics
 

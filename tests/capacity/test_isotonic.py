@@ -1,3 +1,7 @@
+"""Pool adjacent violators against hand-computed fits."""
+
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +37,7 @@ def test_as_many_weights_as_values():
 def test_the_fit_never_rises_and_keeps_the_weighted_mean(pairs):
     values, weights = zip(*pairs, strict=True)
     fit = antitonic(values, weights)
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(fit, fit[1:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(fit))
     total = sum(v * w for v, w in pairs)
     assert sum(f * w for f, w in zip(fit, weights, strict=True)) == pytest.approx(total, abs=1e-9 * sum(weights))
 

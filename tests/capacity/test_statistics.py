@@ -1,6 +1,10 @@
+"""The statistics against published values."""
+
+import math
+
 import pytest
 
-from pentameter.capacity.statistics import Z_90, line, weighted_median, wilson
+from pentameter.capacity.statistics import Z_90, Z_99, line, student, weighted_median, wilson
 
 
 @pytest.mark.parametrize(
@@ -28,14 +32,32 @@ def test_counts_may_be_fractions():
 
 
 def test_a_line_through_points_on_a_line():
-    assert line([1, 2, 4], [3, 5, 9], [1, 7, 2]) == pytest.approx((1, 2))
+    fitted = line([1, 2, 4], [3, 5, 9], [1, 7, 2])
+    assert (fitted.at(0), fitted.slope, fitted.reaches(21)) == pytest.approx((1, 2, 10))
+    assert fitted.error_at(100) == pytest.approx(0, abs=1e-9)
 
 
 def test_weights_count_like_repeated_points():
     # By hand: at 0 the mean is 0, at 1 it is 1.5.
-    repeated = line([0, 0, 1, 1], [0, 0, 0, 3], [1, 1, 1, 1])
-    assert line([0, 1, 1], [0, 0, 3], [2, 1, 1]) == pytest.approx(repeated)
-    assert repeated == pytest.approx((0, 1.5))
+    for fitted in (line([0, 0, 1, 1], [0, 0, 0, 3], [1, 1, 1, 1]), line([0, 1, 1], [0, 0, 3], [2, 1, 1])):
+        assert (fitted.at(0), fitted.slope) == pytest.approx((0, 1.5))
+
+
+def test_the_standard_error_is_white_s_with_the_small_sample_factor():
+    # By hand: x = -1, 0, 1 and y = 0, 1, 0 have level 1/3, slope 0, residuals -1/3, 2/3, -1/3. Var(level) =
+    # (1/9 + 4/9 + 1/9) / 9 = 2/27; Var(slope) = (1/9 + 1/9) / 4 = 1/18; covariance 0; factor 3 / (3 - 2).
+    fitted = line([-1, 0, 1], [0, 1, 0], [1, 1, 1])
+    assert fitted.error_at(0) == pytest.approx(math.sqrt(3 * 2 / 27))
+    assert fitted.error_at(2) == pytest.approx(math.sqrt(3 * (2 / 27 + 4 / 18)))
+
+
+def test_two_points_have_no_error_and_so_no_line():
+    assert line([1, 2], [1, 2], [1, 1]) is None
+
+
+@pytest.mark.parametrize(("freedom", "table"), [(5, 3.365), (7, 2.998), (10, 2.764), (30, 2.457), (120, 2.358)])
+def test_student_s_quantile_of_099_from_tables(freedom, table):
+    assert student(Z_99, freedom) == pytest.approx(table, rel=0.02)
 
 
 def test_no_line_through_one_place():

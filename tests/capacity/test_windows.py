@@ -1,5 +1,8 @@
+"""Requests and gauges become windows: maturity, gaps, restarts, bounds."""
+
 import math
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -19,11 +22,11 @@ class Feed:
         self.unfinished.append((arrival + e2e, arrival, score, good, margins or {}, tokens))
 
     def run(self, until, step=1.0, gauges=None):
-        self.unfinished.sort()
+        self.unfinished.sort(reverse=True)
         while self.now < until:
             self.now += step
-            while self.unfinished and self.unfinished[0][0] <= self.now:
-                self.windows.add_request(*self.unfinished.pop(0)[1:])
+            while self.unfinished and self.unfinished[-1][0] <= self.now:
+                self.windows.add_request(*self.unfinished.pop()[1:])
             if gauges is not None:
                 self.windows.add_gauges(self.now, *gauges)
             self.out += self.windows.advance(self.now)
@@ -88,11 +91,12 @@ def test_a_window_waits_until_nearly_all_of_it_has_finished():
     feed = Feed()
     # One in fifty takes 100 s: the next power of two is 128.
     for i in range(6000):
-        feed.arrive(i * 0.1, e2e=100.0 if i % 50 == 0 else 2.0)
+        feed.arrive((i + 0.5) * 0.1, e2e=100.0 if i % 50 == 0 else 2.0)
     out = feed.run(700)
     assert feed.windows.lag_seconds == 128.0
     assert out[-1].start + out[-1].seconds <= 700 - 128
-    assert all(window.arrivals == 600 for window in out[2:])
+    assert len(out) >= 5
+    assert all(window.rate == pytest.approx(10.0) for window in out[2:])
 
 
 def test_without_slow_requests_the_lag_is_the_shortest():
@@ -119,6 +123,7 @@ def test_no_window_is_handed_out_while_requests_are_stuck():
     for i in range(100):
         feed.arrive(60.5 + i, e2e=340.0 - i, score=8.0, good=False)
     feed.run(399, gauges=(20.0, 80.0, 0.5))
+    # The gauges fall to nothing a little before the records come.
     assert [window.start for window in feed.out] == []
     feed.run(1000, gauges=(0.0, 0.0, 0.0))
     assert [(w.start, w.arrivals, w.good) for w in feed.out[:2]] == [(0.0, 600, 600), (60.0, 60, 0)]
@@ -163,7 +168,7 @@ def test_windows_follow_each_other_without_gap_or_overlap():
         moment += source.expovariate(1.5)
         feed.arrive(moment, e2e=source.expovariate(0.2))
     out = feed.run(5200, step=2.0)
-    assert all(a.start + a.seconds == b.start for a, b in zip(out, out[1:], strict=False))
+    assert all(a.start + a.seconds == b.start for a, b in pairwise(out))
 
 
 def test_whoever_arrived_before_we_watched_is_ignored():
@@ -191,7 +196,7 @@ def test_gauges_of_a_window_and_the_queue_at_its_start():
 
 def test_a_queue_seen_only_late_in_a_window_is_not_the_one_at_its_start():
     windows = LoadWindows(0.0, shortest=60.0, longest=60.0)
-    windows.add_gauges(40.0, 4.0, 7.0, 0.25)
+    windows.add_gauges(40.0, 0.0, 7.0, 0.25)
     for i in range(20):
         windows.add_request(float(i), 0.5, True, {}, 1)
     out = [window for now in range(20, 200, 10) for window in windows.advance(float(now))]
@@ -223,22 +228,22 @@ def test_a_pause_of_the_exporter_is_a_time_without_records():
 
 def test_a_very_long_pause_leaves_no_trail_of_empty_windows():
     feed = Feed()
-    evenly(feed, 0, 60, 10)
-    evenly(feed, 1_000_030, 1_000_230, 10)
+    evenly(feed, 0, 60, 12)
+    evenly(feed, 1_000_000, 1_000_180, 12)
     feed.run(60)
     feed.run(1_000_000, step=999_940.0)
     out = feed.run(1_000_500)
-    assert [window.start for window in out] == [1_000_060.0, 1_000_120.0]
+    assert [window.start for window in out] == [1_000_000.0, 1_000_060.0, 1_000_120.0]
 
 
 def test_after_a_reset_only_what_arrives_later_counts():
     feed = Feed()
-    evenly(feed, 0, 400, 10, e2e=1.0)
-    feed.run(100)
-    feed.windows.reset(100.0)
+    evenly(feed, 0, 400, 12, e2e=1.0)
+    feed.run(80)
+    feed.windows.reset(80.0)
     out = feed.run(500)
-    assert [window.start for window in out] == [100.0, 160.0, 220.0, 280.0, 340.0]
-    assert out[1].arrivals == 600
+    assert [window.start for window in out] == [80.0, 140.0, 200.0, 260.0, 320.0, 380.0]
+    assert [window.arrivals for window in out[1:5]] == [720] * 4
 
 
 def test_time_that_stands_still_or_runs_back_changes_nothing():
@@ -254,6 +259,17 @@ def test_an_arrival_in_the_future_is_no_load():
     windows.add_request(500.0, 0.5, True, {}, 1)
     out = [window for now in range(1, 900) for window in windows.advance(float(now))]
     assert out == []
+
+
+def test_what_finishes_in_a_window_is_counted_there_whenever_it_arrived():
+    feed = Feed()
+    evenly(feed, 0, 60, 12, e2e=15.0)
+    evenly(feed, 60, 120, 24, e2e=15.0)
+    first, second = feed.run(200)[:2]
+    assert (first.arrivals, second.arrivals) == (720, 1440)
+    # 45 s of the first rate; then 15 s of the first and 45 s of the second.
+    assert first.finished == pytest.approx(45 * 12, abs=24)
+    assert second.finished == pytest.approx(15 * 12 + 45 * 24, abs=24)
 
 
 def test_memory_does_not_follow_the_traffic():

@@ -161,6 +161,11 @@ def test_load_is_the_offered_rate_over_the_capacity():
     assert value(samples, "goodput_load_ratio", window="1m", bound="upper") == 0.625
 
 
+def test_admission_control_does_not_hide_the_load():
+    samples = measured(capacities=[capacity()], engines=[engine({}, flow={**FLOW, "rejected": 100.0}, stalled=0.0)])
+    assert value(samples, "goodput_load_ratio", bound="estimate") == 1.5
+
+
 def test_with_a_lower_bound_alone_the_load_is_at_most_so_high():
     one = capacity("lower_bound", 8.0, None, None)
     samples = measured(capacities=[one], engines=[engine({}, flow=FLOW, stalled=0.0)])

@@ -47,6 +47,11 @@ def test_the_offered_rate_is_what_arrived_over_the_seconds_covered():
     assert value(measured(one), "offered_requests_per_second", window="1m") == 1.5
 
 
+def test_who_was_rejected_was_offered_too():
+    one = engine({}, flow={**FLOW, "rejected": 10.0}, seconds=20, stalled=0.0)
+    assert value(measured(one), "offered_requests_per_second", window="1m") == 2.0
+
+
 def test_each_engine_has_its_own_offered_rate():
     two = [engine({}, flow={**FLOW, "arrived": n}, name=name, stalled=0.0) for name, n in (("0", 10.0), ("1", 50.0))]
     assert value(measured(*two), "offered_requests_per_second", engine="0") == 1

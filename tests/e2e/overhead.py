@@ -21,8 +21,8 @@ from e2e.rig.page import sample
 from e2e.rig.process import free_port
 from e2e.rig.timings import order_statistic
 from e2e.rig.vllm import VllmServer
-from e2e.rig.watched_load import counted, has_read_after
 from e2e.rig.waiting import wait_until
+from e2e.rig.watched_load import counted, has_read_after
 
 ARMS = ("plain", "plain again", "plugin", "otlp")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import replace
 from hashlib import sha256
@@ -24,6 +23,8 @@ HALF_LIFE = 86_400.0
 SKEW = 3600.0
 """A window from further in the future shows that the wall clock was wrong; it is dropped."""
 MOST_OBJECTIVES = 8
+HIGHEST = 1e15
+"""No figure of a window is larger; NaN and infinity are not below it."""
 
 _INTEGERS = ("arrivals", "judged", "good", "undecided", "finished")
 _OPTIONAL = ("severity", "waiting_at_start", "running_peak", "running_mean", "kv_peak", "kv_mean", "dispersion")
@@ -170,7 +171,7 @@ def _check(column: str, value: object) -> None:
     if value is None and column in _OPTIONAL:
         return
     wanted = int if column in _INTEGERS else (int, float)
-    if isinstance(value, bool) or not isinstance(value, wanted) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, wanted) or not 0 <= value <= HIGHEST:
         _refuse(f"{column} is {value!r:.40}")
     if column == "severity" and value == 0:
         _refuse("a severity of 0")

@@ -94,6 +94,9 @@ class LoadWindows:
         """Count a finished request where it arrived; ``score`` is None where its record does not hold what decides."""
         window = self._newest
         window.finished += 1
+        self._finished = self._now
+        # Those that come too late for their window above all: the lag must learn from them.
+        self._delays[min(12, int(self._now - arrival).bit_length())] += 1
         if not window.start <= arrival < window.end:
             found = self._find(arrival)
             if found is None:
@@ -103,8 +106,6 @@ class LoadWindows:
         window.bins[int((arrival - window.start) / DISPERSION_SECONDS)] += 1
         window.tokens += output_tokens
         window.prompts += prompt_tokens
-        self._finished = self._now
-        self._delays[min(12, int(self._now - arrival).bit_length())] += 1
         if score is None:
             window.undecided += 1
             return
@@ -189,11 +190,7 @@ class LoadWindows:
             window = self._windows.popleft()
             seconds = window.end - window.start
             self._adapt(window.arrivals / seconds, seconds)
-            if (
-                not window.spoilt
-                and window.start >= self._since
-                and max(window.judged, window.finished) >= FEWEST_REQUESTS
-            ):
+            if not window.spoilt and window.start >= self._since and _says_something(window):
                 yield window.closed(self._target)
 
     def _open(self, window: OpenWindow) -> None:
@@ -234,3 +231,8 @@ class LoadWindows:
         wanted = 2 * WANTED_REQUESTS / self._highest if self._highest > 0 else self._longest
         steps = math.ceil(wanted / WINDOW_STEP - 1e-9)
         self._seconds = min(self._longest, max(self._shortest, steps * WINDOW_STEP))
+
+
+def _says_something(window: OpenWindow) -> bool:
+    """Say whether a window has verdicts, or at least shows how fast a server with a queue works."""
+    return window.judged >= FEWEST_REQUESTS or (window.finished >= FEWEST_REQUESTS and bool(window.waiting_at_start))

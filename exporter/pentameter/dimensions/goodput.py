@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentameter.dimensions.attainment import finished_by_vllm, is_covered, slos_for, tally
+from pentameter.dimensions.requests import offered_rate
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ CAPACITY = Metric(
     "gauge",
     Unit.REQUESTS_PER_SECOND,
     Dimension.TIME,
-    "Goodput capacity: the highest request rate at which at least the target share of requests keeps the SLO, estimated "
-    "from this server's own traffic, with its mix and burstiness. Absent while unknown; lower alone while the "
-    "traffic has not come close. docs/capacity.md has the method and its measured error.",
+    "Goodput capacity: the highest request rate at which at least the target share of requests keeps the SLO, "
+    "estimated from this server's own traffic, with its mix and burstiness. Absent while unknown; lower alone while "
+    "the traffic has not come close. docs/capacity.md has the method and its measured error.",
     "rate at which 1 / (target quantile of the SLO score), linear in the rate, falls to 1; at most the rate that fills "
     "the KV cache or the batch; the crossing of the isotonic fit once misses are seen",
     (*ENGINE, "slo", "bound"),
@@ -227,5 +228,5 @@ def _offered(world: World, one: CapacityOf, window: str) -> float | None:
     """Return the requests per second that arrive at all engines of a model, or None where one of them is unknown."""
     engines = [engine for engine in world.engines if engine.labels[:2] == one.labels[:2]]
     flows = [engine.flow.windows.get(window) if engine.stalled_seconds is not None else None for engine in engines]
-    rates = [flow.deltas["arrived"] / flow.seconds for flow in flows if flow is not None]
+    rates = [offered_rate(flow) for flow in flows if flow is not None]
     return sum(rates) if rates and len(rates) == len(engines) else None

@@ -10,6 +10,7 @@ from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pentameter.windows import Interval
     from pentameter.world import World
 
 
@@ -60,8 +61,9 @@ OFFERED = Metric(
     "gauge",
     Unit.REQUESTS_PER_SECOND,
     Dimension.TIME,
-    "Rate at which requests arrive, served in time or not, rolling over the window in the label.",
-    "increase of pentameter_requests_arrived_total / seconds covered",
+    "Rate at which requests arrive, served in time or not, or rejected by admission control, rolling over the window "
+    "in the label. With several engines nobody knows whose the rejected ones were, and they are left out.",
+    "increase of (pentameter_requests_arrived_total + rejected) / seconds covered",
     (*ENGINE, "window"),
 )
 STALLED = Metric(
@@ -93,8 +95,13 @@ def samples(world: World) -> Iterator[Sample]:
             # The page lacks what arrivals are inferred from.
             continue
         for window, interval in engine.flow.windows.items():
-            yield OFFERED(interval.deltas["arrived"] / interval.seconds, *engine.labels, window)
+            yield OFFERED(offered_rate(interval), *engine.labels, window)
         yield STALLED(engine.stalled_seconds, *engine.labels)
+
+
+def offered_rate(flow: Interval) -> float:
+    """Return the requests per second that came to an engine, or would have without admission control."""
+    return (flow.deltas["arrived"] + flow.deltas["rejected"]) / flow.seconds
 
 
 def increments(world: World) -> Iterator[Sample]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MAX_SPANS = 65_536
 """Spans in one body, of any name; SDKs send up to 512, collectors 8,192 at a time."""
-MAX_TEXT_BYTES = 200
-"""Of a longer name or id only the beginning is kept."""
+MAX_TEXT = 256
+"""Of a name or id only so many characters are kept, as in the plugin's records: the same request has the same id."""
 MAX_SECONDS = 30 * 86_400.0
 """A longer latency is an error of the sender, and would spoil every sum."""
 MAX_TOKENS = 1_000_000_000
@@ -191,10 +191,11 @@ def _first(body: bytes, start: int, end: int) -> str | int | float | None:
 
 
 def _text(body: bytes, start: int, end: int) -> str:
+    enough = start + 4 * MAX_TEXT
     try:
-        if end - start > MAX_TEXT_BYTES:
-            return body[start : start + MAX_TEXT_BYTES].decode(errors="ignore")  # the cut may split a character
-        return body[start:end].decode()
+        if end > enough:
+            return body[start:enough].decode(errors="ignore")[:MAX_TEXT]  # the cut may split a character
+        return body[start:end].decode()[:MAX_TEXT]
     except UnicodeDecodeError as error:
         raise WireError("a text is not UTF-8") from error
 

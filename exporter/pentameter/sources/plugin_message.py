@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
 from pentameter.sketch import LAST
-from pentameter.vllm_plugin_wire import VERSION
+from pentameter.vllm_plugin_wire import LONGEST_NAME, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST_LABEL = 256
 LONGEST_FACT = 32_768
 MOST_KEYS = 128
 MOST_SECONDS = 1e8
@@ -182,7 +181,7 @@ def _mapping(value: object, most: int = MOST_KEYS) -> dict[str, Any]:
 
 def _is_label(value: object) -> bool:
     # What is printable has no line breaks, and no halves of surrogate pairs, which cannot be written as UTF-8.
-    return isinstance(value, str) and len(value) <= LONGEST_LABEL and value.isprintable()
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _label(value: object) -> str:
