@@ -408,7 +408,7 @@ OBJECTIVES = st.dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(REQUESTS, POLICIES, OBJECTIVES, st.integers(0, 50), st.integers(1, 30))
 def test_the_exact_share_of_a_random_server_always_lies_within_the_bounds(requests, policy, thresholds, start, length):
     objective = Slo("one", thresholds, policy=policy)

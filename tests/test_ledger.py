@@ -142,7 +142,9 @@ def test_a_configuration_is_kept_by_place_and_is_a_sign_of_life():
 
 def test_gaps_between_tokens_reach_the_book():
     account = Account()
-    account.take("plugin", records(1.0, iterations=(IterationFacts("m", "0", gaps={693: 30}, gap_sum=30.0),)), READ)
+    facts = IterationFacts("m", "0", gaps={693: 30}, gap_sum=30.0)
+    account.take("plugin", records(1.0, iterations=(facts,)), READ)
+    assert (account.iterations, account.heard) == ({HERE: facts}, {HERE: {"plugin"}})
     account.observe(1.0, [])
     means = [
         seconds
@@ -181,7 +183,7 @@ def test_a_duplicate_is_not_judged_again():
 def test_every_engine_on_a_page_has_a_book_but_only_a_record_makes_it_heard():
     account = Account()
     account.observe(0.0, [HERE])
-    assert account.counted() == 0
+    assert set(account.books) == {HERE}
     assert account.heard == {}
 
 

@@ -76,6 +76,11 @@ def test_verdicts_misses_and_good_tokens_are_counted():
     }
 
 
+def test_a_threshold_that_is_just_kept_is_not_missed_by_a_request_that_is_bad_for_another():
+    counted = deltas(entered(finished(11, ttft=0.5, decode=2.0), slos=[slo(ttft=0.5, tpot=0.1)]))
+    assert (counted["slo/chat/missed/ttft"], counted["slo/chat/missed/tpot"]) == (0, 1)
+
+
 def test_each_slo_keeps_its_own_account():
     made = entered(finished(ttft=0.1), finished(ttft=0.3), slos=[slo("a", ttft=0.2), slo("b", ttft=0.4)])
     counted = deltas(made)

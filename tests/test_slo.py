@@ -178,6 +178,12 @@ def test_a_failed_request_or_one_without_any_token_is_bad_however_fast_it_was(re
     assert (judgement.verdict, judgement.score) == (BAD, SCORE_CAP)
 
 
+def test_a_request_that_was_never_to_have_a_token_is_judged_by_its_whole_time():
+    embedding = finished(0, ttft=None, decode=None, e2e=0.3)
+    assert verdict(embedding, e2e=0.5) is GOOD
+    assert verdict(embedding, e2e=0.2) is BAD
+
+
 def test_failed_requests_can_be_left_out():
     request = finished(20, reason="error")
     assert verdict(request, {"failed": "exclude"}) is EXCLUDED

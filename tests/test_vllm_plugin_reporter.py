@@ -51,6 +51,7 @@ def still(address):
 def reporter(address, monkeypatch):
     """A living one, with less patience."""
     monkeypatch.setattr(vllm_plugin_reporter, "PACE_SECONDS", 0.01)
+    monkeypatch.setattr(vllm_plugin_reporter, "HEARTBEAT_SECONDS", 1000.0)
     reporter = Reporter(vllm_config(), (0, 1), address, "")
     yield reporter
     reporter.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from pentameter.config import Settings, seconds_of
@@ -13,6 +14,7 @@ from pentameter.sources.host import HostSource
 from pentameter.sources.http_get import Credentials
 from pentameter.sources.nvml import NvmlSource
 from pentameter.sources.otlp import OtlpInbox
+from pentameter.sources.otlp_forward import OtlpForwarder
 from pentameter.sources.plugin_feed import PluginFeed
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.windows import Window
@@ -21,6 +23,8 @@ from pentameter.world import GridIntensity
 if TYPE_CHECKING:
     from pentameter.records import RecordsReading
     from pentameter.sources import Source
+
+log = logging.getLogger("pentameter")
 
 RECORDS_INTERVAL_SECONDS = 0.25
 
@@ -117,8 +121,17 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
     if settings.plugin.enabled:
         feeds.append(_records(PluginFeed(settings.plugin.socket)))
     if settings.otlp.http != "off" or settings.otlp.grpc_listen:
-        feeds.append(_records(OtlpInbox()))
+        upstream = settings.otlp.forward_url
+        forward = OtlpForwarder(upstream, on_change=_log_forwarding) if upstream else None
+        feeds.append(_records(OtlpInbox(forward)))
     return feeds
+
+
+def _log_forwarding(trouble: str) -> None:
+    if trouble:
+        log.warning("otlp: forwarding is in trouble: %s", trouble)
+    else:
+        log.info("otlp: forwarding works")
 
 
 def _records(source: Source[RecordsReading]) -> Feed:

@@ -197,5 +197,5 @@ def _quantile(
     limits = _bracket(histogram, rank, extremes)
     if curve is None or index == 0 or histogram.bounds[index - 1] <= 0:
         tight = limits.upper <= limits.lower * TIGHT
-        return math.sqrt(limits.lower * limits.upper) if tight else None
+        return math.sqrt(limits.lower) * math.sqrt(limits.upper) if tight else None
     return min(limits.upper, max(limits.lower, math.exp(curve.where(normal_score(q)))))

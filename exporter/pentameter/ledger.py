@@ -69,7 +69,9 @@ class Ledger:
         for request, arrival in waiting:
             self._enter(request, arrival, reading.monotonic, servers)
         for request in reading.requests:
-            self._enter(request, request.arrival_wall + ahead, reading.monotonic, servers)
+            # A sender's clock may be ahead of ours; nothing arrives after it has ended.
+            arrival = min(request.arrival_wall + ahead, reading.monotonic)
+            self._enter(request, arrival, reading.monotonic, servers)
 
     def observe(self, now: float, places: Iterable[Place]) -> None:
         """Let the windows take note of this moment; open a book for every engine on the pages."""

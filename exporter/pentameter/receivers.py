@@ -30,7 +30,10 @@ class Receivers:
             app.include_router(otlp_router(self._inbox, allow=self._otlp.http, max_bytes=self._otlp.max_body_bytes))
 
     def start(self) -> None:
-        """Start the gRPC server where one is configured; raises ``OSError`` when it cannot."""
+        """Start the gRPC server where one is configured.
+
+        Raises ``OSError`` where the address is taken, and ``GrpcMissingError`` without the library.
+        """
         if self._inbox is None or self._otlp.grpc_listen is None:
             return
         from pentameter.sources.otlp_grpc import OtlpGrpcServer

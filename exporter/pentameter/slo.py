@@ -98,8 +98,8 @@ def judge(slo: Slo, request: FinishedRequest) -> Judgement:
         if policy.aborted == "bad" or (policy.aborted == "late" and missed):
             return _bad(margins)
         return _excluded("aborted", margins)
-    if request.finish_reason == "error" or request.output_tokens < 1:
-        return _bad(margins) if policy.failed == "bad" else _excluded("failed", margins)
+    if request.finish_reason == "error":
+        return _failed(policy, margins)
     if request.preemptions and policy.preempted == "exclude":
         return _excluded("preempted", margins)
     if request.output_tokens == 1 and not _OF_LATER_TOKENS.isdisjoint(slo.thresholds):
@@ -110,11 +110,18 @@ def judge(slo: Slo, request: FinishedRequest) -> Judgement:
     if missed:
         return Judgement(Verdict.BAD, score, "", margins)
     lacking = slo.thresholds.keys() - margins.keys()
+    if request.output_tokens == 0 and lacking:
+        # Asked for a first token, it brought none. (An embedding, which has none either, is judged by e2e alone.)
+        return _failed(policy, margins)
     if request.output_tokens == 1:
         lacking -= _OF_LATER_TOKENS
     if lacking:
         return Judgement(Verdict.UNKNOWN, None, min(lacking), margins)
     return Judgement(Verdict.GOOD, score, "", margins)
+
+
+def _failed(policy: Policy, margins: Mapping[str, float]) -> Judgement:
+    return _bad(margins) if policy.failed == "bad" else _excluded("failed", margins)
 
 
 def _bad(margins: Mapping[str, float]) -> Judgement:

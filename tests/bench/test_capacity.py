@@ -1,6 +1,7 @@
 """The goodput capacity estimated over simulated days beside the true one: prints the tables of ``docs/capacity.md``.
 
-Needs numba (``pip install numba``). ``PENTAMETER_BENCH_SEEDS=900,901`` chooses the days; one seed takes about ten minutes.
+Needs numba (``pip install numba``). ``PENTAMETER_BENCH_SEEDS=900,901`` chooses the days; one seed takes about ten
+minutes of one core.
 """
 
 import os
@@ -44,8 +45,8 @@ def test_compiled_server_beside_the_projects_own_simulator():
             ]
             apart = np.nanmax(np.abs(both[0][0] - both[1][0]))
             print(
-                f"  {name:8} {load:.1f} of {truth:5.2f}/s: own {shares[0]:.4f}, compiled {shares[1]:.4f}; first tokens at"
-                f" most {apart:.3f} s apart; own simulator {3600 / seconds:.0f} x real time"
+                f"  {name:8} {load:.1f} of {truth:5.2f}/s: own {shares[0]:.4f}, compiled {shares[1]:.4f}; first tokens"
+                f" at most {apart:.3f} s apart; own simulator {3600 / seconds:.0f} x real time"
             )
     assert attainment(WORKLOADS["chat"], 1.0, "steady", np.random.default_rng(1), 1800.0)[0] > 0.99
 

@@ -18,7 +18,7 @@ import psutil
 from e2e.rig.bench_client import BenchPlan, run_bench
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.page import sample
-from e2e.rig.process import free_port
+from e2e.rig.process import end_tidily_when_terminated, free_port
 from e2e.rig.timings import order_statistic
 from e2e.rig.vllm import VllmServer
 from e2e.rig.waiting import wait_until
@@ -133,4 +133,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=15.0, help="of load in each benchmark (default 15)")
     parser.add_argument("--rate", type=float, help="requests per second (default: 0.4 of what a full batch finishes)")
     options = parser.parse_args()
+    end_tidily_when_terminated()
     overhead(options.pairs, options.seconds, options.rate)

@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from e2e.rig.page import sample
+from e2e.rig.process import end_tidily_when_terminated
 from e2e.rig.timings import good, order_statistic
 from e2e.rig.watched_load import LEVELS, WINDOW, WITH_RECORDS, Observatory, plan_at
 
@@ -78,4 +79,6 @@ def percent(share: float | None) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--factor", type=float, default=1.0, help="how many times as long as the tests (default 1)")
-    validate(parser.parse_args().factor)
+    options = parser.parse_args()
+    end_tidily_when_terminated()
+    validate(options.factor)

@@ -1,3 +1,5 @@
+"""The file that keeps what was learnt: whole or not at all, and never fatal."""
+
 import json
 import os
 import stat

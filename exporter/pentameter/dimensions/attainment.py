@@ -44,7 +44,7 @@ UNJUDGED = Metric(
     Unit.NONE,
     Dimension.TIME,
     "Requests that the SLO did not judge, by reason: left out by the policy (aborted, failed, rejected, one_token, "
-    "preempted), or a threshold on something that records do not hold (inter_token and others).",
+    "preempted), or the record does not hold what decides (inter_token and others).",
     "number of finished, aborted and rejected requests without a verdict",
     (*ENGINE, "slo", "reason"),
 )

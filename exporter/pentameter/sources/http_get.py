@@ -209,9 +209,11 @@ class Deadline:
         self._timer.cancel()
 
     def watch(self, sock: socket.socket) -> None:
-        """Name the socket to shut down when the time is over."""
+        """Name the socket to shut down when the time is over; raises ``TimeoutError`` when it already is."""
         with self._lock:
             self._socket = sock
+            if self.passed:
+                raise TimeoutError
 
     def _expire(self) -> None:
         with self._lock:

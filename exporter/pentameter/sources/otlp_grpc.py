@@ -37,7 +37,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _IDENTITY_AND_GZIP = 1 << 0 | 1 << 2
 
 
-class GrpcMissingError(Exception):
+class GrpcMissingError(OSError):
     """grpcio is not installed."""
 
 
