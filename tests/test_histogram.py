@@ -124,6 +124,11 @@ def test_a_quantile_outside_0_to_1_is_refused(figure, histogram, q):
         figure(histogram, q)
 
 
+def test_quantiles_have_nine_digits_so_that_every_machine_says_the_same():
+    found = quantiles(Histogram((0.1, 0.25, 0.5, 1.0, 2.5, INF), (0, 300, 700, 950, 1000, 1000), 450), QS)
+    assert [str(value) for value in found] == ["0.344377413", "0.804070319", "1.0", "1.47987269"]
+
+
 def test_quantiles_come_from_the_curve_of_normal_scores():
     # By SciPy: PchipInterpolator(log(bound), norm.ppf(share)), the outer shares 0.0005 and 0.9995.
     histogram = Histogram((0.1, 0.25, 0.5, 1.0, 2.5, INF), (0, 300, 700, 950, 1000, 1000), 450)
@@ -235,7 +240,7 @@ def test_a_quantile_is_never_outside_what_is_certain():
     histogram = Histogram((1.0, 2.0, 4.0, INF), (0, 90, 100, 100), 90 * 1.05 + 10 * 2)
     limits = bracket(histogram, 0.5)
     assert limits.upper < 1.2
-    assert quantile(histogram, 0.5) <= limits.upper
+    assert quantile(histogram, 0.5) <= limits.upper * (1 + 1e-8)
 
 
 def test_a_sum_that_fell_sets_no_limit():
@@ -344,7 +349,7 @@ def test_quantiles_lie_in_their_brackets_and_in_order(observed):
     for q, value in zip(QS, found, strict=True):
         if value is not None:
             limits = bracket(histogram, q)
-            assert limits.lower * (1 - 1e-9) <= value <= limits.upper * (1 + 1e-9)
+            assert limits.lower * (1 - 1e-8) <= value <= limits.upper * (1 + 1e-8)
 
 
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=3), st.floats(-5, 100))

@@ -197,5 +197,10 @@ def _quantile(
     limits = _bracket(histogram, rank, extremes)
     if curve is None or index == 0 or histogram.bounds[index - 1] <= 0:
         tight = limits.upper <= limits.lower * TIGHT
-        return math.sqrt(limits.lower) * math.sqrt(limits.upper) if tight else None
-    return min(limits.upper, max(limits.lower, math.exp(curve.where(normal_score(q)))))
+        return _rounded(math.sqrt(limits.lower) * math.sqrt(limits.upper)) if tight else None
+    return _rounded(min(limits.upper, max(limits.lower, math.exp(curve.where(normal_score(q))))))
+
+
+def _rounded(value: float) -> float:
+    """Round to nine digits: the last ones of logarithms differ between machines, and mean nothing."""
+    return float(f"{value:.9g}")

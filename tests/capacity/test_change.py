@@ -82,3 +82,5 @@ def test_a_server_without_a_queue_finishes_what_comes_and_refutes_nothing():
 def test_six_windows_with_a_queue_at_both_ends_are_needed():
     assert recent_if_refuted(queued(5.0, count=6), 8.0, LIMITS) is None
     assert recent_if_refuted(queued(5.0, count=7), 8.0, LIMITS) is not None
+    worked_off = [*queued(5.0, count=6), replace(queued(5.0, count=7)[6], waiting_at_start=0.0)]
+    assert recent_if_refuted(worked_off, 8.0, LIMITS) is None

@@ -84,6 +84,13 @@ def test_a_bad_window_or_two_is_no_knee():
     assert said(windows).state == "lower_bound"
 
 
+def test_a_few_requests_more_than_allowed_are_no_knee_either():
+    # Six windows of 150 requests at 88 %: 225 effective ones, whose upper limit is 0.91.
+    windows = day(0.4, 1.0) + [window(0.5, good=0.88, severity=1.1)] * 6
+    assert said(windows).state != "observed"
+    assert said(windows + [window(0.5, good=0.5, severity=1.1)] * 6).state == "observed"
+
+
 def test_windows_that_weigh_nothing_do_not_count():
     old, new = day(13.0, KNEE), day(4.0, KNEE)
     answer = estimate(old + new, [0.0] * len(old) + [1.0] * len(new), LIMITS)
@@ -135,6 +142,39 @@ def test_a_limit_that_may_be_near_silences_the_estimate():
     jumps = [0.95, 0.2, 0.9, 0.3, 0.97, 0.25, 0.9]
     windows = [replace(w, margins={"tpot": w.severity, "ttft": jumps[int(w.rate * 2) % 7]}) for w in day(8.0, KNEE)]
     assert said(windows).state == "lower_bound"
+
+
+def test_a_resource_that_may_run_out_earlier_silences_the_estimate_as_well():
+    # Latency gives out at 10; the cache is full for moments at 7.8 already, on average only at 14.
+    windows = [replace(w, kv_peak=min(1.0, w.rate / 8), kv_mean=0.95 * w.rate / 14) for w in day(8.0, KNEE)]
+    assert said(windows).state == "lower_bound"
+
+
+def test_a_limit_without_an_upper_end_is_no_estimate():
+    windows = [replace(w, severity=0.3, margins={"tpot": 0.3}, kv_peak=w.rate / 10) for w in day(8.5, KNEE)]
+    assert said(windows).state == "lower_bound"
+
+
+def test_what_has_been_carried_refutes_no_capacity_a_fifth_above():
+    answer = said(day(9.7, KNEE))
+    assert answer.state == "extrapolated"
+    assert answer.upper >= 1.2 * answer.highest_rate
+
+
+def test_what_is_proved_is_not_taken_back_by_an_extrapolation():
+    answer = said(day(9.7, KNEE) + [on_the_line(9.7, KNEE)] * 40)
+    assert answer.state == "extrapolated"
+    assert answer.lower == pytest.approx(9.7 * (1 - 2910**-0.5) * 0.97)
+
+
+@pytest.mark.parametrize("promised", [6.0, 7.5])
+def test_a_line_that_promises_less_than_has_been_carried_is_not_believed(promised):
+    # 0.75 of the highest load, and 0.94 of it but less than what 40 more windows there prove.
+    windows = [replace(on_the_line(w.rate, promised, at=w.start), good=w.judged) for w in day(8.0, KNEE)]
+    windows += [replace(on_the_line(8.0, promised), good=2400)] * 40
+    answer = said(windows)
+    assert (answer.state, answer.estimate) == ("lower_bound", None)
+    assert answer.lower > 7.5
 
 
 def test_where_attainment_hardly_depends_on_the_load_there_is_no_estimate():

@@ -53,7 +53,7 @@ def report(level: str, seen: Seen) -> None:
             *((name, attainment(seen.last(name), slo)) for name in WITH_RECORDS),
             *((bound, attainment(seen.last("histograms"), slo, bound)) for bound in ("lower", "upper")),
         ]
-        print(f"  attainment {slo:7}" + ", ".join(f"{name} {percent(share)}" for name, share in shares))
+        print(f"  attainment {slo:7} " + ", ".join(f"{name} {percent(share)}" for name, share in shares))
     for latency in ("ttft", "tpot"):
         report_quantiles(latency, seen)
 

@@ -53,7 +53,7 @@ def http_get(url: str, timeout: float = 5.0) -> str:
 
 
 def end_tidily_when_terminated() -> None:
-    """Make SIGTERM unwind a script as an error would: the servers it started have sessions of their own and outlive it."""
+    """Make SIGTERM unwind a script as an error does: the servers that it started would outlive it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
