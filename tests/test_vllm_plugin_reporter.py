@@ -101,6 +101,13 @@ def test_requests_and_steps_follow_and_are_counted(ear, still):
     assert ear.messages[-1]["totals"] == {"sent": 3, "dropped": 0, "unheard": 0, "errors": 0}
 
 
+def test_a_server_that_begins_has_nothing_to_tell_but_its_configuration(ear, still):
+    still.put("start", None)
+    still.tick()
+    ear.listen()
+    assert [entry["kind"] for said in ear.messages for entry in said["entries"]] == ["config"]
+
+
 def test_engines_are_kept_apart_and_may_be_added(ear, still):
     still.end_step(finished(request_id="a"), engine=0)
     still.tick()

@@ -108,6 +108,15 @@ def test_a_refuted_bound_is_forgotten():
     assert book.slowdowns == 1
 
 
+def test_a_book_of_one_hour_has_nothing_to_forget():
+    carried = [window(9.0, at=200.0 * i, seconds=200.0) for i in range(10)]
+    queued = replace(window(9.0, good=0.0, seconds=200.0), waiting_at_start=900.0, finished=200)
+    queue = [replace(queued, start=2000.0 + 200.0 * i) for i in range(8)]
+    book = book_of(carried + queue, now=3600.0)
+    assert book.estimate(WALL).state == "lower_bound"
+    assert book.slowdowns == 0
+
+
 # ---------------------------------------------------------------- over a restart
 
 

@@ -87,8 +87,8 @@ class CapacityBook:
             weights = [like * 0.5 ** (age / HALF_LIFE) for like, age in zip(alike, ages, strict=True)]
             said = estimate(windows, weights, self.limits)
             recent = recent_if_refuted(windows, said.lower, self.limits)
-            if recent is None:
-                return said
+            if recent is None or len(recent) == len(windows):
+                return said  # where there is nothing older to forget, forgetting would not end
         self._windows = deque(recent, maxlen=MOST_WINDOWS)
         self.slowdowns += 1
         return self.estimate(wall)
