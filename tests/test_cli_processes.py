@@ -141,7 +141,8 @@ def test_in_the_demo_every_metric_has_a_value_and_whatever_can_move_moves():
         assert demo.end() == 0
     log = "".join(demo.log)
     assert re.search(r"simulating h100-8b at http://127\.0\.0\.1:\d+\n", log)
-    assert "for the example only: {'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}, 'slos': [" in log
+    examples = "{'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}, 'slos': ["
+    assert f"for the example only: {examples}" in log
     assert "Traceback" not in log
 
 

@@ -31,6 +31,10 @@ class Account(Ledger):
         return self.books[place].histograms()["e2e"].count if place in self.books else 0
 
 
+def nothing(place):
+    """Say that no page tells how many requests ended."""
+
+
 def spans(time, *ids, servers=READ, account=None, **fields):
     account = account or Account()
     account.take("otlp", records(time, *(finished(origin="otlp", request_id=name, **fields) for name in ids)), servers)
@@ -145,7 +149,7 @@ def test_gaps_between_tokens_reach_the_book():
     facts = IterationFacts("m", "0", gaps={693: 30}, gap_sum=30.0)
     account.take("plugin", records(1.0, iterations=(facts,)), READ)
     assert (account.iterations, account.heard) == ({HERE: facts}, {HERE: {"plugin"}})
-    account.observe(1.0, [])
+    account.observe(1.0, [], nothing)
     means = [
         seconds
         for name, _, stat, seconds in account.books[HERE].latencies(1.0)
@@ -182,16 +186,16 @@ def test_a_duplicate_is_not_judged_again():
 
 def test_every_engine_on_a_page_has_a_book_but_only_a_record_makes_it_heard():
     account = Account()
-    account.observe(0.0, [HERE])
+    account.observe(0.0, [HERE], nothing)
     assert set(account.books) == {HERE}
     assert account.heard == {}
 
 
 def test_windows_begin_with_the_daemon_so_that_no_record_means_no_request():
     account = Account()
-    account.observe(100.0, [])
+    account.observe(100.0, [], nothing)
     spans(130.0, "x", account=account)
-    account.observe(130.0, [HERE])
+    account.observe(130.0, [HERE], nothing)
     interval = account.books[HERE].track.interval(MINUTE)
     assert (interval.seconds, interval.deltas["finished"]) == (30.0, 1.0)
 

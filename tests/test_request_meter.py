@@ -186,6 +186,26 @@ def test_rejections_are_entered_for_every_slo():
     assert meter.flow("a", engine())[0].windows["1m"].deltas["rejected"] == 3
 
 
+@pytest.mark.parametrize(("names", "aborted"), [("0", 4), ("01", 0)], ids=["one engine", "two engines"])
+def test_the_web_servers_answers_tell_the_aborts_of_an_only_engine(names, aborted):
+    meter = Playing()
+    for time, answers in ((0.0, 0.0), (5.0, 0.0), (10.0, 6.0)):
+        engines = [engine(2 if answers else 0, 3, 0, name=name) for name in names]
+        meter.take_vllm(
+            VllmReading("a", time, time, None, tuple(engines), {"answers/x": answers}), SAME, restarted=False
+        )
+    assert meter.flow("a", engine())[0].windows["1m"].deltas["aborted"] == aborted
+
+
+def test_aborts_are_the_engines_own_though_some_records_do_not_name_it():
+    meter = heard(STRICT)
+    meter.ledger.heard[Place("a", "m", "")] = {"otlp"}
+    meter.read(3.0, engine(10, 8, 0))
+    meter.read(5.0, engine(10, 5, 0))
+    served = meter.see(5.0)
+    assert served[HERE].rolled.windows["1m"].deltas["slo/strict/bad"] == 3
+
+
 def test_without_records_there_is_no_account_to_enter_them_in():
     meter = Playing(CHAT)
     meter.read(0.0, engine(0, 5, 0), rejected={"queue_full": 0.0})
@@ -221,6 +241,7 @@ def test_aborts_of_an_engine_are_entered_under_the_whole_server_where_records_do
         (SAME, 5.0, 8.0, 3),
         (UNKNOWN, 5.0, 8.0, 3),
         (UNKNOWN, 5.0, 2.0, 2),
+        (UNKNOWN, 5.0, 5.0, 0),
         (SAME, 5.0, 2.0, 0),
         (RESTARTED, 5.0, 8.0, 8),
         (FOREIGN, 5.0, 8.0, 0),
@@ -262,6 +283,7 @@ def test_what_became_of_records_is_told_by_source():
     ("facts", "gpus"),
     [
         ([{"world_size": 4}], 4),
+        ([{"world_size": 1}], 1),
         ([{"world_size": 4, "world_size_across_dp": 8}] * 2, 8),
         ([{"world_size": 4}, {"world_size": 2}], None),
         ([{"world_size": 0}], None),
@@ -306,6 +328,79 @@ def test_the_seconds_that_records_lag_behind_are_no_sampling():
     assert followed(1.0, page_seconds=200, lag=8.0) == [(HERE, "chat")]
 
 
+def test_the_hello_of_a_plugin_without_a_page_teaches_nothing():
+    meter = Playing(CHAT)
+    meter.hear(1.0, configs=(EngineConfig("m", "0"),))
+    meter.observe(1.0, 1.0)
+    assert list(meter.capacities()) == []
+
+
+def test_that_other_engines_leave_no_records_is_no_matter():
+    meter = Playing(CHAT, servers=("a", "b"))
+    for time in range(0, 100, 5):
+        meter.read(float(time), engine(time))
+        meter.read(float(time), engine(1000 * time), server="b")
+        meter.hear(float(time), *(finished(ttft=0.1, model_name="m", engine="0", sender="a") for _ in range(5)))
+        meter.observe(float(time), float(time))
+    assert [one.labels for one in meter.capacities()] == [HERE]
+
+
+@pytest.mark.parametrize(
+    ("continuity", "restarted", "begins_anew"), [(SAME, False, False), (SAME, True, True), (FOREIGN, False, True)]
+)
+def test_the_capacitys_open_windows_begin_anew_with_another_process(continuity, restarted, begins_anew, monkeypatch):
+    meter, seen = Playing(CHAT), []
+    monkeypatch.setattr(meter.capacity, "take_page", lambda reading, *, restarted: seen.append(restarted))
+    meter.take_vllm(page(0.0, engine()), continuity, restarted=restarted)
+    assert seen == [begins_anew]
+
+
+def test_the_first_window_of_five_minutes_or_more_tells_whether_records_are_sampled():
+    assert Playing(windows=(MINUTE, FIVE, HOUR))._coverage_window == FIVE
+    assert Playing(windows=(HOUR, MINUTE))._coverage_window == HOUR
+
+
 def test_where_every_window_is_short_the_longest_tells_whether_records_are_sampled():
     assert followed(0.5, windows=(Window("10s", 10.0), MINUTE)) == []
     assert followed(1.0, windows=(Window("10s", 10.0), MINUTE)) == [(HERE, "chat")]
+
+
+def test_what_vllm_counted_is_of_the_same_seconds_as_the_records():
+    """A window of pages may begin some seconds earlier or later than one of records: in a burst that is a lot."""
+    meter = heard()
+    assert meter.counted(1.0, "ended") == 10
+    meter.read(30.0, engine(25))
+    assert meter.counted(30.0, "ended") == 25
+
+
+def test_records_of_a_whole_server_are_held_against_all_its_engines():
+    meter = Playing()
+    meter.read(0.0, engine(), engine(name="1"))
+    meter.hear(0.5, finished(engine=""))
+    meter.see(0.5)
+    meter.read(1.0, engine(10), engine(7, name="1"))
+    [one] = meter.see(1.0).values()
+    assert (one.engine, one.rolled.windows["1m"].deltas["ended"]) == ("", 17)
+
+
+def test_records_of_one_engine_are_held_against_that_engine_only():
+    meter = Playing(servers=("a", "b"))
+    meter.read(0.0, engine(), engine(name="1"))
+    meter.read(0.0, engine(), server="b")
+    meter.hear(0.5, finished(sender="a", model_name="m", engine="0"))
+    meter.see(0.5)
+    meter.read(1.0, engine(10), engine(7, name="1"))
+    meter.read(1.0, engine(100), server="b")
+    [one] = meter.see(1.0).values()
+    assert one.rolled.windows["1m"].deltas["ended"] == 10
+
+
+def test_a_page_that_does_not_tell_leaves_the_records_to_stand_alone():
+    bare = EngineReading("m", "0", {}, {"running": 1.0}, {})
+    meter = Playing()
+    for time in (0.0, 1.0):
+        meter.read(time, bare)
+        meter.hear(time, finished(request_id=str(time)))
+        seen = meter.see(time)
+    [one] = seen.values()
+    assert "ended" not in one.rolled.windows["1m"].deltas

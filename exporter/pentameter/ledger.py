@@ -73,12 +73,18 @@ class Ledger:
             arrival = min(request.arrival_wall + ahead, reading.monotonic)
             self._enter(request, arrival, reading.monotonic, servers)
 
-    def observe(self, now: float, places: Iterable[Place]) -> None:
-        """Let the windows take note of this moment; open a book for every engine on the pages."""
+    def observe(self, now: float, places: Iterable[Place], ended: Callable[[Place], float | None]) -> None:
+        """Let the windows take note of this moment; open a book for every engine on the pages.
+
+        ``ended`` says how many requests vLLM itself has counted as finished at a place, if it says so.
+        """
         self._begin(now)
         for place in places:
             self._book(place)
-        for book in self.books.values():
+        for place, book in self.books.items():
+            total = ended(place)
+            if total is not None:
+                book.note_ended(total)
             book.observe(now)
 
     def forget(self, place: Place) -> None:

@@ -44,6 +44,7 @@ class RequestBook:
             for key in ("good", "bad", "good_tokens", *(f"missed/{o}" for o in slo.thresholds)):
                 self._counters[f"slo/{slo.name}/{key}"] = 0.0
         self._counters["finished"] = 0.0
+        self._ended_before: float | None = None
         self.track.observe(since, self._counters, {}, Continuity.SAME)
 
     def add(self, request: FinishedRequest, now: float) -> list[tuple[Slo, Judgement]]:
@@ -76,6 +77,15 @@ class RequestBook:
         """Enter the times between outputs that the plugin saw."""
         if facts.gaps:
             self._sketches["inter_token"].add_counts(now, facts.gaps, facts.gap_sum)
+
+    def note_ended(self, total: float) -> None:
+        """Note how many requests vLLM itself has counted as finished: what the records are held against.
+
+        In one track with the records, so that both are of the same seconds.
+        """
+        if self._ended_before is None:
+            self._ended_before = total
+        self._counters["ended"] = total - self._ended_before
 
     def observe(self, now: float) -> None:
         """Let the windows take note of this moment."""

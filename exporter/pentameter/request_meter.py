@@ -145,7 +145,7 @@ class RequestMeter:
     def observe(self, now: float, wall: float) -> None:
         """Let every window take note of this moment."""
         places = [Place(server, *engine) for server, here in self._engines.items() for engine in here]
-        self.ledger.observe(now, places)
+        self.ledger.observe(now, places, self._ended)
         recorded = [place for place, sources in self.ledger.heard.items() if sources & self._up]
         whole = [place for place in recorded if self._is_covered(place)]
         self.capacity.observe(now, wall, whole, self.ledger.configs)
@@ -158,9 +158,14 @@ class RequestMeter:
             # Its plugin has said hello, and no page has shown it yet.
             return False
         own = book.track.interval(window)
+        return own is None or is_covered(own.delta("finished") or 0.0, own.delta("ended"))
+
+    def _ended(self, place: Place) -> float | None:
+        """Return the requests that vLLM has counted as finished at a place; None while its page does not tell."""
         flows = [flow for key, flow in self._flows.items() if key[:2] == place[:2] and place.engine in ("", key.engine)]
-        seen = [interval.deltas["ended"] for flow in flows if (interval := flow.track.interval(window)) is not None]
-        return own is None or is_covered(own.delta("finished") or 0.0, sum(seen) if seen else None)
+        if not flows or any(flow.arrivals.stalled_seconds() is None for flow in flows):
+            return None
+        return sum(flow.arrivals.ended for flow in flows)
 
     def served(self, now: float) -> Iterator[Served]:
         """Yield what records say, of the engines whose source of records is there."""

@@ -25,11 +25,6 @@ def grown(*records, **more):
     return list(attainment.increments(moment(*records, **more)))
 
 
-def finished(count, **more):
-    """Return an engine of which vLLM counted so many finished requests."""
-    return engine({"request_success/stop": count - 1.0, "request_success/length": 1.0}, **more)
-
-
 def exact(*records, **more):
     return value(measured(*records, **more), "slo_attainment_ratio", bound="exact", slo="chat")
 
@@ -57,7 +52,7 @@ def test_requests_left_out_by_the_policy_are_neither_in_numerator_nor_denominato
 
 def test_requests_without_a_record_that_count_as_bad_are_in_the_denominator():
     # 90 good among 90 finished, and 10 rejected.
-    assert exact(served({**verdicts(good=90, bad=10), "finished": 90.0}), engines=[finished(90.0)]) == 0.9
+    assert exact(served({**verdicts(good=90, bad=10, ended=90.0), "finished": 90.0})) == 0.9
 
 
 def test_each_slo_of_a_model_has_its_own_attainment():
@@ -117,39 +112,21 @@ def test_records_speak_for_all_if_few_are_missing_and_more_came_than_are_missing
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.2, 0.4])
 @pytest.mark.parametrize("of", [10, 60, 1000])
 def test_sampled_tracing_is_not_called_exact(share, of):
-    sampled = served(verdicts(good=math.floor(share * of)))
-    assert exact(sampled, engines=[finished(float(of))]) is None
+    assert exact(served(verdicts(good=math.floor(share * of), ended=float(of)))) is None
 
 
 def test_stragglers_do_not_take_the_exactness_away():
-    assert exact(served(verdicts(good=95)), engines=[finished(100.0)]) == 1.0
+    assert exact(served(verdicts(good=95, ended=100.0))) == 1.0
 
 
 def test_coverage_is_the_records_over_the_requests_that_vllm_counted():
-    assert value(measured(served(verdicts(good=20)), engines=[finished(80.0)]), "request_record_coverage_ratio") == 0.25
-    assert value(measured(served(verdicts(good=9)), engines=[finished(8.0)]), "request_record_coverage_ratio") == 1.0
+    assert value(measured(served(verdicts(good=20, ended=80.0))), "request_record_coverage_ratio") == 0.25
+    assert value(measured(served(verdicts(good=9, ended=8.0))), "request_record_coverage_ratio") == 1.0
 
 
 def test_without_finished_requests_or_without_a_page_there_is_no_coverage():
-    idle = engine({"request_success/stop": 0.0})
-    assert found(measured(served(verdicts()), engines=[idle]), "request_record_coverage_ratio") == []
+    assert found(measured(served(verdicts(ended=0.0))), "request_record_coverage_ratio") == []
     assert found(measured(served(verdicts(good=5))), "request_record_coverage_ratio") == []
-
-
-def test_records_of_a_whole_server_are_compared_with_all_its_engines():
-    two = [finished(50.0), finished(50.0, name="1")]
-    assert exact(served(verdicts(good=100), name=""), engines=two) == 1.0
-    assert exact(served(verdicts(good=50), name=""), engines=two) is None
-    assert value(measured(served(verdicts(good=50), name=""), engines=two), "request_record_coverage_ratio") == 0.5
-
-
-def test_records_of_one_engine_are_compared_with_that_engine_of_that_server_and_model_only():
-    others = [finished(1000.0, name="1"), finished(1000.0, server="b"), finished(1000.0, model="x")]
-    assert exact(served(verdicts(good=10)), engines=[finished(10.0), *others]) == 1.0
-
-
-def test_while_an_engine_is_new_on_the_page_a_whole_servers_records_stand():
-    assert exact(served(verdicts(good=10), name=""), engines=[finished(1000.0), engine(name="1")]) == 1.0
 
 
 # ------------------------------------------------------------------ counters
@@ -221,7 +198,7 @@ def test_target_thresholds_and_policy_are_exported_for_every_engine_known():
 
 
 def test_what_is_configured_is_exported_once_where_page_and_records_both_speak():
-    samples = measured(served(verdicts(good=1)), engines=[finished(1.0)])
+    samples = measured(served(verdicts(good=1, ended=1.0)))
     assert found(samples, "slo_target_ratio") == [0.9]
 
 
@@ -236,6 +213,4 @@ def test_the_score_histogram_is_handed_on_whole():
 
 
 def test_without_slos_there_is_only_coverage():
-    assert names(measured(served(verdicts(good=10)), engines=[finished(10.0)], slos=())) == {
-        "request_record_coverage_ratio"
-    }
+    assert names(measured(served(verdicts(good=10, ended=10.0)), slos=())) == {"request_record_coverage_ratio"}

@@ -136,6 +136,11 @@ def test_records_that_leave_some_verdicts_open_narrow_the_bounds():
     assert between(samples) == pytest.approx((0.86, 0.88))
 
 
+def test_the_two_may_meet_in_a_point():
+    samples = measured(page(), records=[served(verdicts(good=90, bad=8, unknown=2))])
+    assert between(samples) == pytest.approx((0.90, 0.90))
+
+
 def test_the_histograms_bound_holds_where_it_is_the_tighter_one():
     samples = measured(page(), records=[served(verdicts(good=50, bad=5, unknown=45))])
     assert between(samples) == pytest.approx((0.85, 0.90))

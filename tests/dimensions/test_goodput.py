@@ -53,11 +53,11 @@ def test_only_what_is_bad_makes_a_goodput_of_0():
 
 @pytest.mark.parametrize(
     "seen",
-    [verdicts(good=50), verdicts(good=99, unknown=1), verdicts()],
+    [verdicts(good=50, ended=100.0), verdicts(good=99, unknown=1, ended=100.0), verdicts(ended=100.0)],
     ids=["half of the records are missing", "one verdict is open", "the first records are on their way"],
 )
 def test_what_records_do_not_decide_is_left_out(seen):
-    assert names(measured(served(seen), engines=[finished(100)], serving=1)) == set()
+    assert names(measured(served(seen), serving=1)) == set()
 
 
 def test_each_window_has_its_own_goodput():
@@ -86,7 +86,11 @@ def test_without_a_number_of_gpus_there_is_no_share_of_one():
 
 @pytest.mark.parametrize(
     "other",
-    [served(verdicts(good=1), name="1"), served(verdicts(good=49, unknown=1), name="1"), None],
+    [
+        served(verdicts(good=1, ended=50.0), name="1"),
+        served(verdicts(good=49, unknown=1, ended=50.0), name="1"),
+        None,
+    ],
     ids=["uncovered", "undecided", "without records"],
 )
 def test_a_sum_that_lacks_an_engine_is_not_divided_by_all_gpus(other):

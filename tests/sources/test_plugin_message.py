@@ -1,6 +1,5 @@
 """Datagrams of the plugin, and of others who pretend, as records."""
 
-import json
 import math
 
 import pytest
@@ -162,7 +161,7 @@ def test_a_request_that_is_not_sound_is_refused_alone(fields):
     assert refused(request(**fields)) == 1
 
 
-@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "-1e999", "1" + "0" * 400])
 def test_a_number_beyond_all_bounds_is_refused_alone(number):
     datagram = message(request(e2e=123.0), request()).replace(b"123.0", number.encode())
     assert (decode(datagram).refused, len(decode(datagram).requests)) == (1, 1)
@@ -188,7 +187,7 @@ def test_a_number_beyond_all_bounds_is_refused_alone(number):
         iteration(gaps={"²": 1}),
         iteration(gaps={"1.5": 1}),
         iteration(gaps={str(LAST + 1): 1}),
-        iteration(gaps={"9" * 4000: 1}),
+        iteration(gaps={"9" * 5000: 1}),
         iteration(gaps={"5": 1.5}),
         iteration(gaps={"5": -1}),
         iteration(gap_sum=-1),
@@ -239,11 +238,7 @@ def test_whatever_bytes_come_nothing_but_a_refusal_is_raised(datagram):
 def test_whatever_stands_in_a_field_the_rest_is_read_and_what_is_read_is_sound(sound, data):
     field = data.draw(st.sampled_from(sorted(sound)))
     value = data.draw(JSON)
-    try:
-        told = decode(message({**sound, field: value}, request(request_id="rest")))
-    except UnreadableError:  # NaN or infinity: not JSON at all
-        assert not_json(value)
-        return
+    told = decode(message({**sound, field: value}, request(request_id="rest")))
     assert told.requests[-1].request_id == "rest"
     assert len(told.requests) + len(told.iterations) + len(told.configs) + told.refused >= (
         1 if field == "engines" else 2
@@ -256,11 +251,3 @@ def test_whatever_stands_in_a_field_the_rest_is_read_and_what_is_read_is_sound(s
     for facts in told.iterations:
         assert all(0 <= index <= LAST and count >= 0 for index, count in facts.gaps.items())
         assert all(math.isfinite(number) for number in (*facts.sums.values(), *facts.gauges.values(), facts.gap_sum))
-
-
-def not_json(value):
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        return True
-    return False

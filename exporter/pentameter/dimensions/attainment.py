@@ -142,19 +142,6 @@ def tally(slo: Slo, interval: Interval) -> Tally:
     return Tally(good, bad, unknown, tokens)
 
 
-def finished_by_vllm(world: World, served: Served, window: str) -> float | None:
-    """Return the requests that vLLM itself counted as finished at the records' place; None where it is unknown."""
-    engines = [
-        engine
-        for engine in world.engines
-        if engine.labels[:2] == served.labels[:2] and served.engine in ("", engine.labels[2])
-    ]
-    intervals = [engine.rolled.windows.get(window) for engine in engines]
-    counts = [interval.total("request_success") if interval else None for interval in intervals]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known and len(known) == len(counts) else None
-
-
 def is_covered(records: float, finished: float | None) -> bool:
     """Say whether records speak for all finished requests: at most a tenth of them may be missing, or five.
 
@@ -222,7 +209,7 @@ def _recorded(world: World, served: Served) -> Iterator[Sample]:
         yield SCORE.observe(histogram, *served.labels, name)
     for window, interval in served.rolled.windows.items():
         records = interval.delta("finished") or 0.0
-        finished = finished_by_vllm(world, served, window)
+        finished = interval.delta("ended")
         if finished:
             yield COVERAGE(min(1.0, records / finished), *served.labels, window)
         if not is_covered(records, finished):

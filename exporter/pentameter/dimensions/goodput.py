@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.attainment import finished_by_vllm, is_covered, slos_for, tally
+from pentameter.dimensions.attainment import is_covered, slos_for, tally
 from pentameter.dimensions.requests import offered_rate
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
@@ -157,7 +157,7 @@ def _exact(world: World) -> Iterator[Sample]:
         rates: dict[tuple[str, str], list[tuple[float, float] | None]] = {}
         for served in world.served:
             for slo in slos_for(world, served.model_name):
-                rate = _rate(world, served, slo, window)
+                rate = _rate(served, slo, window)
                 rates.setdefault((served.server, slo.name), []).append(rate)
                 if rate is not None:
                     yield GOODPUT(rate[0], *served.labels, window, slo.name)
@@ -168,12 +168,12 @@ def _exact(world: World) -> Iterator[Sample]:
                 yield from _per_gpu(world, deployment, window, name, parts)
 
 
-def _rate(world: World, served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
+def _rate(served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
     """Return good requests and good tokens per second, or None where records do not speak for all requests."""
     interval = served.rolled.windows.get(window)
     if interval is None:
         return None
-    if not is_covered(interval.delta("finished") or 0.0, finished_by_vllm(world, served, window)):
+    if not is_covered(interval.delta("finished") or 0.0, interval.delta("ended")):
         return None
     counts = tally(slo, interval)
     if counts.unknown:
