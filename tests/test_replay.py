@@ -18,7 +18,6 @@ from pentameter.windows import Window
 
 SERVER = "simulator"
 WINDOWS = (Window("20s", 20.0), Window("2m", 120.0))
-EVERY = 2
 SECONDS = 130
 """The overload of the simulated day lasts from 75 to 105."""
 
@@ -36,14 +35,15 @@ SLOS = (
 class Played:
     """The snapshots of a day, and what was true at each of them."""
 
-    def __init__(self, preset, seconds=SECONDS):
+    def __init__(self, preset, every):
         self.meter = Meter(WINDOWS, [ServerPlan(SERVER, gpu_count=2)], find_spec=lambda name: None, slos=SLOS)
+        self.every = every
         self.records, self.snapshots, self.truth = [], [], []
         vllm = OfflineVllm(preset, seed=3)
         arrived = vllm.arrived
         for source, server in (("vllm", SERVER), ("plugin", "")):
             self.meter.take_health(SourceHealth(source, server, up=True, reason=""))
-        for time in range(0, seconds + 1, EVERY):
+        for time in range(0, SECONDS + 1, every):
             reading = vllm.advance_to(float(time))
             self.records += reading.requests
             self.meter.take_vllm(vllm.read_page())
@@ -65,10 +65,11 @@ def labels_of(sample):
     return dict(zip(sample.metric.labels, sample.labels, strict=True))
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one engine", "two engines"])
+@pytest.fixture(scope="module", params=[(1, 2), (2, 5)], ids=["one engine", "two engines"])
 def day(request):
     # With less memory than an H100 has, requests are preempted on two engines as well.
-    return Played(replace(DEFAULT, engines=request.param, board=replace(DEFAULT.board, memory_bytes=30_000 * MEBI)))
+    engines, every = request.param
+    return Played(replace(DEFAULT, engines=engines, board=replace(DEFAULT.board, memory_bytes=30_000 * MEBI)), every)
 
 
 def test_the_day_holds_all_that_is_hard(day):
@@ -186,7 +187,7 @@ def test_goodput_per_gpu_is_half_of_that_of_all_engines_on_two(day):
 
 def test_quantiles_of_records_are_within_one_percent_of_the_order_statistic(day):
     # All of the day up to its first 100 seconds fits into the longer window.
-    index = 100 // EVERY
+    index = 100 // day.every
     snapshot, (_, _, finished) = day.snapshots[index], day.truth[index]
     for engine in {record.engine for record in day.records}:
         ttfts = sorted(record.ttft for record in day.records[:finished] if record.engine == engine)

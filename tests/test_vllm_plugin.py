@@ -212,7 +212,7 @@ def test_a_reporter_that_cannot_begin_is_tried_once(make, monkeypatch):
 
 
 FORK = """
-import os, warnings
+import os, time, warnings
 warnings.simplefilter("ignore")  # of a fork beside a thread, which is the point here
 os.environ["PENTAMETER_PLUGIN__SOCKET"] = {address!r}
 from fakes.vllm_stats import finished, iteration, vllm_config
@@ -229,9 +229,9 @@ with listening({address!r}) as listener:
     child = os.fork()
     if child == 0:
         logger.record(None, iteration(ended=[finished(request_id="child")]))
-        logger._reporter._wake.put(None)
-        import time
-        while logger._reporter._outbox._totals.sent < 1:
+        for _ in range(2000):
+            if logger._reporter._outbox._totals.sent:
+                break
             time.sleep(0.01)
         os._exit(0)
     os.waitpid(child, 0)

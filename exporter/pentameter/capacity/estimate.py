@@ -17,15 +17,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pentameter.capacity.candidates import candidates, ran_out_beyond
 from pentameter.capacity.isotonic import last_at_least
-from pentameter.capacity.limits import (
-    FULL_BATCH,
-    FULL_KV_CACHE,
-    FULL_ON_AVERAGE,
-    Limit,
-    margin_limit,
-    resource_limit,
-)
 from pentameter.capacity.proof import carried_rate, missed_rate
 from pentameter.capacity.statistics import weighted_median, wilson
 from pentameter.capacity.table import Table, tabulate
@@ -50,8 +43,6 @@ UNREFUTED = 1.2
 """A load that was carried refutes no capacity below so many times itself."""
 BROAD, CLOSE = 0.75, 0.8
 """Loads above the first share of the highest one use up more than the second share of the misses allowed: flat."""
-MOSTLY_FULL = 0.7
-"""Mean use of a resource that ran out; in an overload of another kind it is full for moments only."""
 OBSERVED_LOW, OBSERVED_HIGH = 0.85, 1.12
 BACKLOG = 5.0
 """Requests waiting; fewer are no backlog."""
@@ -192,11 +183,11 @@ def _observed(table: Table, facts: _Facts, last: int, shown: float | None, limit
     middle = max(lower, middle)
     missed = missed_rate(table, limits.target)
     upper = max(OBSERVED_HIGH * middle, missed or 0.0)
-    return facts.said("observed", lower, middle, upper, _binding_beyond(table, last, limits))
+    return facts.said("observed", lower, middle, upper, ran_out_beyond(table, last, limits))
 
 
 def _extrapolated(table: Table, facts: _Facts, shown: float | None, limits: Limits) -> Capacity:
-    found = _candidates(table, limits)
+    found = candidates(table, limits)
     silent = facts.said("unknown" if shown is None else "lower_bound", shown)
     if not found or _is_flat(table, facts.highest_rate, limits.target):
         return silent
@@ -224,55 +215,3 @@ def _is_flat(table: Table, top: float, target: float) -> bool:
     first = bisect_left(table.rates, BROAD * top)
     good, judged, _ = table.pooled(first, len(table.rates))
     return judged - good > CLOSE * (1 - target) * judged
-
-
-def _candidates(table: Table, limits: Limits) -> dict[str, Limit]:
-    """Return the rate at which each thing runs out, of those that can be told."""
-    objectives = sorted({objective for window in table.windows for objective in window.margins})
-    found = {objective: margin_limit(table, objective) for objective in objectives}
-    joint = margin_limit(table, None)
-    if joint is not None and objectives:
-        # All thresholds together are never easier than the hardest one; what they add is put down to that one.
-        worst = min(objectives, key=lambda name: limit.rate if (limit := found[name]) else math.inf)
-        found[worst] = _tighter(found[worst], joint)
-    found["kv_cache"] = resource_limit(
-        table, lambda window: window.kv_peak, lambda window: window.kv_mean, FULL_KV_CACHE, FULL_ON_AVERAGE
-    )
-    seats = limits.max_num_seqs
-    if seats is not None:
-        found["max_num_seqs"] = resource_limit(
-            table,
-            lambda window: window.running_peak,
-            lambda window: window.running_mean,
-            FULL_BATCH * seats,
-            FULL_ON_AVERAGE * seats,
-        )
-    return {name: limit for name, limit in found.items() if limit is not None}
-
-
-def _tighter(one: Limit | None, other: Limit) -> Limit:
-    if one is None:
-        return other
-    return Limit(min(one.rate, other.rate), min(one.low, other.low), min(one.high, other.high))
-
-
-def _binding_beyond(table: Table, last: int, limits: Limits) -> str:
-    """Name what the windows beyond the capacity ran out of: something that was full, else the worst objective."""
-    beyond = table.windows[last + 1 :]
-    weights = table.weights[last + 1 :]
-
-    def typical(values: Sequence[float | None]) -> float:
-        known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
-        return weighted_median([v for v, _ in known], [w for _, w in known]) if known else 0.0
-
-    if typical([w.kv_peak for w in beyond]) >= FULL_KV_CACHE and typical([w.kv_mean for w in beyond]) >= MOSTLY_FULL:
-        return "kv_cache"
-    seats = limits.max_num_seqs
-    if (
-        seats is not None
-        and typical([w.running_peak for w in beyond]) >= FULL_BATCH * seats
-        and typical([w.running_mean for w in beyond]) >= MOSTLY_FULL * seats
-    ):
-        return "max_num_seqs"
-    objectives = sorted({objective for window in beyond for objective in window.margins})
-    return max(objectives, key=lambda name: typical([w.margins.get(name) for w in beyond]), default="")

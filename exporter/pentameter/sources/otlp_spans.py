@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pentameter.records import FinishedRequest
 from pentameter.sources.otlp_wire import WireError, fields
+from pentameter.vllm_plugin_wire import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_SPANS = 65_536
 """Spans in one body, of any name; SDKs send up to 512, collectors 8,192 at a time."""
-MAX_TEXT = 256
+MAX_TEXT = LONGEST_NAME
 """Of a name or id only so many characters are kept, as in the plugin's records: the same request has the same id."""
 MAX_SECONDS = 30 * 86_400.0
 """A longer latency is an error of the sender, and would spoil every sum."""

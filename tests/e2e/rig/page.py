@@ -7,9 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 def sample(page: str, name: str, **labels: str) -> float | None:
     """Return the sum of the samples with this name and at least these labels; None when there are none."""
+    # The parser is slow, and one metric of a large page is wanted.
+    lines = [line for line in page.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
     values = [
         found.value
-        for family in text_string_to_metric_families(page)
+        for family in text_string_to_metric_families("\n".join([*lines, ""]))
         for found in family.samples
         if found.name == name and labels.items() <= found.labels.items()
     ]

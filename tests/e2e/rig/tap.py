@@ -47,12 +47,21 @@ class PluginTap:
 
     def timings(self, prefix: str) -> dict[str, Timing]:
         """Return what the plugin said of the requests whose client chose an id with this prefix, by that id."""
-        found = {}
+        return {
+            name: Timing(entry["ttft"], per_further_token(entry["decode"], tokens), tokens)
+            for name, entry in self._requests(prefix)
+            if (tokens := entry["output_tokens"])
+        }
+
+    def finishing_order(self, prefix: str) -> list[str]:
+        """Return the ids of the same requests, those first that finished first by vLLM's clock."""
+        ended = {name: entry["arrival"] + entry["e2e"] for name, entry in self._requests(prefix)}
+        return sorted(ended, key=ended.__getitem__)
+
+    def _requests(self, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for entry in self._entries():
             if entry["kind"] == "request" and (name := client_id(entry["request_id"])).startswith(prefix):
-                tokens = entry["output_tokens"]
-                found[name] = Timing(entry["ttft"], per_further_token(entry["decode"], tokens), tokens)
-        return found
+                yield name, entry
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         for datagram in list(self._datagrams):

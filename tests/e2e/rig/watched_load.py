@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from e2e.rig.vllm import VllmServer
 from e2e.rig.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from e2e.rig.bench_client import BenchResult
     from e2e.rig.timings import Timing
@@ -52,7 +53,7 @@ BATCH = 16
 RATES = {"light": 0.15, "knee": 0.7, "overload": 1.8}
 """Level -> request rate over what a full batch finishes."""
 
-LEVELS = {"light": 20.0, "knee": 40.0, "overload": 15.0}
+LEVELS = {"light": 15.0, "knee": 36.0, "overload": 12.0}
 """Level -> seconds of load in the tests."""
 
 SLOS = (("strict", 1.5, 0.8), ("middle", 1.5, 0.9), ("loose", 1.5, 0.97), ("patient", 15.0, 0.99))
@@ -66,6 +67,8 @@ class Seen:
     client: BenchResult
     records: Mapping[str, Mapping[str, Timing]]
     """``plugin`` or ``otlp`` -> the client's request id -> the raw record."""
+    finishing_order: list[str]
+    """The requests in the order in which vLLM finished them."""
     scrapes: Mapping[str, list[str]]
     """Exporter -> its pages, from before the load until its figures had settled."""
     lifetimes: Mapping[str, tuple[float, float]]
@@ -121,9 +124,9 @@ class Observatory:
 
     def calibrate(self) -> Calibration:
         """Find out how fast this machine is, and what TTFT and TPOT are near its knee."""
-        burst = self.watch(BenchPlan(requests=160, rate=float("inf")))
+        burst = self.watch(BenchPlan(requests=120, rate=float("inf")), names=("otlp",))
         capacity = burst.client.throughput
-        near_knee = self.watch(plan_at(capacity, "knee", seconds=15.0))
+        near_knee = self.watch(plan_at(capacity, "knee", seconds=15.0), names=("otlp",))
         timings = near_knee.records["plugin"].values()
         ttft, tpot = [timing.ttft for timing in timings], [timing.tpot for timing in timings]
         return Calibration(
@@ -136,37 +139,36 @@ class Observatory:
             ttft_offset=near_knee.ttft_offset("plugin"),
         )
 
-    def watch(self, plan: BenchPlan, thresholds: Mapping[str, Threshold] | None = None) -> Seen:
-        """Send a load and return what all saw of it; the exporters start before and end after it."""
+    def watch(
+        self, plan: BenchPlan, thresholds: Mapping[str, Threshold] | None = None, names: Sequence[str] = EXPORTERS
+    ) -> Seen:
+        """Send a load and return what all saw of it; the exporters named start before and end after it."""
         thresholds = thresholds or {}
-        exporters = {name: self._exporter(name, thresholds) for name in EXPORTERS}
+        exporters = {name: self._exporter(name, thresholds, forwards=name != names[-1]) for name in names}
         prefix = f"load{self._loads}-"
         self._loads += 1
-        scrapes: dict[str, list[str]] = {name: [] for name in EXPORTERS}
-        births, lifetimes = {}, {}
+        scrapes: dict[str, list[str]] = {name: [] for name in names}
         try:
-            # The last in the chain of forwarders first, so that every span finds somebody.
-            for name in reversed(EXPORTERS):
-                before = time.monotonic()
-                exporters[name].start()
-                births[name] = before, time.monotonic()
+            births = start_all(exporters)
             for exporter in exporters.values():
                 wait_until("an exporter has read vLLM", lambda exporter=exporter: has_read_after(exporter, 0.0))
             with scraping(exporters, scrapes):
                 client = run_bench(self.server, BenchPlan(**{**vars(plan), "prefix": prefix}))
                 settle(exporters, plan.requests)
+            lifetimes = {}
             for name, exporter in exporters.items():
                 scrapes[name].append(exporter.metrics())
                 now = time.monotonic()
-                lifetimes[name] = now - births[name][1] - DERIVED_SECONDS, now - births[name][0]
+                lifetimes[name] = now - births[1] - DERIVED_SECONDS, now - births[0]
         finally:
             for exporter in exporters.values():
                 exporter.stop()
         records = {"plugin": self._tap.timings(prefix), "otlp": self._collector.timings(prefix)}
-        return Seen(client, records, scrapes, lifetimes, thresholds)
+        return Seen(client, records, self._tap.finishing_order(prefix), scrapes, lifetimes, thresholds)
 
-    def _exporter(self, name: str, thresholds: Mapping[str, Threshold]) -> ExporterProcess:
-        forward = {"otlp": self._traces_url("both"), "both": self._collector.url}
+    def _exporter(self, name: str, thresholds: Mapping[str, Threshold], *, forwards: bool) -> ExporterProcess:
+        chain = {"otlp": self._traces_url("both"), "both": self._collector.url}
+        forward = chain if forwards else {}
         settings = {
             # Four readers of one page: together not more often than two would.
             "vllm": {"servers": [self.server.url], "interval_seconds": 2},
@@ -174,7 +176,7 @@ class Observatory:
             "nvml": {"enabled": False},
             "host": {"enabled": False},
             "plugin": {"enabled": name in self._sockets, **optional("socket", self._sockets.get(name))},
-            "otlp": {"http": "loopback" if name in forward else "off", **optional("forward_url", forward.get(name))},
+            "otlp": {"http": "loopback" if name in chain else "off", **optional("forward_url", forward.get(name))},
             "slos": [
                 {"name": slo, "ttft_seconds": threshold.ttft, "tpot_seconds": threshold.tpot}
                 for slo, threshold in thresholds.items()
@@ -208,13 +210,22 @@ def has_read_after(exporter: ExporterProcess, moment: float) -> bool:
     return read is not None and read > moment
 
 
+def start_all(exporters: Mapping[str, ExporterProcess]) -> tuple[float, float]:
+    """Start exporters at once; return between which moments they were."""
+    before = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        # To a list: an exporter that does not start is an error here.
+        list(pool.map(ExporterProcess.start, exporters.values()))
+    return before, time.monotonic()
+
+
 def settle(exporters: Mapping[str, ExporterProcess], requests: int) -> None:
     """Wait until the exporters with records have all of them, and all have vLLM's page of after the load.
 
     Records that do not come are no error here: the tests say so better.
     """
     deadline = time.monotonic() + SETTLE_SECONDS
-    waiting = [exporters[name] for name in WITH_RECORDS]
+    waiting = [exporter for name, exporter in exporters.items() if name in WITH_RECORDS]
     while waiting and time.monotonic() < deadline:
         waiting = [exporter for exporter in waiting if counted(exporter.metrics()) < requests]
         time.sleep(0.2)
