@@ -113,7 +113,7 @@ WINDOWS = Metric(
     "gauge",
     Unit.NONE,
     Dimension.TIME,
-    "Spans of traffic, of one to five minutes each, that the estimate of the capacity rests on.",
+    "Spans of traffic, of five to ten minutes each, that the estimate of the capacity rests on; it needs twenty.",
     "number of spans that have enough requests, all finished, and began without a backlog",
     (*ENGINE, "slo"),
 )
