@@ -110,10 +110,19 @@ def learnt(meter, model_name):
         severity = 1 / (2.2 - 0.28 * rate)
         good = 0.99 if severity < 1 else 0.6
         window = LoadWindow(
-            START_WALL - 60.0 * (250 - i), 60.0, round(60 * rate), round(60 * rate), round(60 * rate * good), 0,
-            severity,
-            {"ttft": severity, "tpot": severity / 2}, 41.0, 0.0, 20.0 * rate, 0.1 * rate, 1.0,
-        )  # fmt: skip
+            start=START_WALL - 60.0 * (250 - i),
+            seconds=60.0,
+            arrivals=round(60 * rate),
+            judged=round(60 * rate),
+            good=round(60 * rate * good),
+            severity=severity,
+            margins={"ttft": severity, "tpot": severity / 2},
+            output_tokens=41.0,
+            waiting_at_start=0.0,
+            running_peak=20.0 * rate,
+            kv_peak=0.1 * rate,
+            dispersion=1.2,
+        )
         book.add([window], monotonic=0.0, wall=0.0)
     mark = "chat 0.9 tpot=0.05,ttft=0.5 late,bad,bad,judge,judge"
     entry = {"server": SERVER, "model": model_name, "slo": mark, "config": "", "book": book.to_state()}

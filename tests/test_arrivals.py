@@ -106,13 +106,20 @@ def test_after_a_restart_all_counts_from_nothing_and_the_lost_requests_are_no_ab
     assert (arrivals.arrived, arrivals.ended, arrivals.aborted) == (1 + 6, 1 + 3, 0)
 
 
+def test_what_was_counted_too_early_is_not_set_off_against_a_new_process():
+    arrivals = watched(page(0, 0, 0, 0), page(0, 1, 1, 0), page(1, 1, 1, 0))
+    assert arrivals.arrived == 2
+    arrivals.observe(3.0, page(2, 2, 0, 0), RESTARTED)
+    assert arrivals.arrived == 2 + 2
+
+
 def test_a_restart_is_known_though_the_new_counters_stand_higher():
     arrivals = watched(page(3, 4, 1, 0))
     arrivals.observe(60.0, page(10, 10, 0, 0), RESTARTED)
     assert (arrivals.arrived, arrivals.ended, arrivals.aborted) == (10, 10, 0)
 
 
-@pytest.mark.parametrize("first", [page(50, 60, 10, 0), page(50, 3, 10, 0), page(3, 60, 10, 0)])
+@pytest.mark.parametrize("first", [page(50, 60, 10, 0), page(51, 3, 10, 0), page(3, 61, 10, 0)])
 def test_a_counter_that_falls_in_a_living_process_earns_nothing(first):
     arrivals = watched(page(51, 61, 10, 0), first, page(52, 62, 10, 0))
     assert arrivals.arrived <= 49
@@ -125,6 +132,13 @@ def test_the_page_of_another_process_earns_nothing_neither_now_nor_next():
     arrivals.observe(1.0, page(5000, 6000, 100, 0), FOREIGN)
     arrivals.observe(2.0, page(5001, 6001, 100, 0), SAME)
     assert (arrivals.arrived, arrivals.ended, arrivals.aborted) == (1, 1, 0)
+
+
+def test_whoever_had_a_first_token_in_one_process_is_not_missing_in_another():
+    arrivals = watched(page(0, 0, 0, 0), page(0, 5, 5, 0))
+    arrivals.observe(2.0, page(100, 101, 1, 0), FOREIGN)
+    arrivals.observe(3.0, page(101, 102, 1, 0), SAME)
+    assert (arrivals.arrived, arrivals.aborted) == (6, 0)
 
 
 @pytest.mark.parametrize("lacking", ["request_success", "ttft", "running", "waiting"])

@@ -68,9 +68,15 @@ def test_requests_for_several_sequences_hide_aborts_and_invent_none():
     assert after((100, 5, 100.0), (140, 5, 110.0), (150, 5, 123.0)).aborted == 0
 
 
+def test_several_sequences_of_before_the_first_page_hide_nothing_later():
+    assert after((140, 5, 110.0), (150, 5, 123.0)).aborted == 3
+
+
 def test_a_restart_begins_the_count_anew_and_keeps_what_was_found():
     arrivals = after((100, 5, 100.0), (110, 5, 113.0), (2, 1, 6.0))
     assert arrivals.aborted == 3 + 4
+    # 10 ended and 3 were broken off; of the new process 2 ended, 1 is held and 4 were broken off.
+    assert arrivals.arrived == 13 + 7
 
 
 def test_what_two_signs_find_counts_once():

@@ -52,6 +52,7 @@ CONTRACT = {
     "goodput_capacity_state": (*ENGINE, "slo", "state"),
     "goodput_capacity_constraint_info": (*ENGINE, "slo", "constraint"),
     "goodput_capacity_highest_rate_requests_per_second": (*ENGINE, "slo"),
+    "goodput_capacity_dispersion_ratio": (*ENGINE, "slo"),
     "goodput_capacity_windows": (*ENGINE, "slo"),
     "goodput_load_ratio": (*ENGINE, "window", "slo", "bound"),
     "request_records_total": ("source", "outcome"),

@@ -34,6 +34,7 @@ IMPOSSIBLE = {
     "pentameter_goodput_capacity_per_gpu_requests_per_second",
     "pentameter_goodput_capacity_constraint_info",
     "pentameter_goodput_capacity_highest_rate_requests_per_second",
+    "pentameter_goodput_capacity_dispersion_ratio",
     "pentameter_goodput_load_ratio",
 }
 CONSTANT = {

@@ -51,12 +51,12 @@ class _Follower:
         self.estimated_at: float | None = None
 
     def take(self, judged: Judged) -> None:
-        judgement = judged.judgement
+        judgement, tokens = judged.judgement, (judged.output_tokens, judged.prompt_tokens)
         if judgement.verdict is Verdict.EXCLUDED:
-            self.windows.add_excluded(judged.arrival, judged.output_tokens)
+            self.windows.add_excluded(judged.arrival, *tokens)
             return
         good = judgement.verdict is Verdict.GOOD
-        self.windows.add_request(judged.arrival, judgement.score, good, judgement.margins, judged.output_tokens)
+        self.windows.add_request(judged.arrival, judgement.score, good, judgement.margins, *tokens)
 
     def configure(self, page_mark: str, config_mark: str, max_num_seqs: int | None) -> None:
         """Forget what was learnt under another configuration."""

@@ -30,6 +30,7 @@ class Judged(NamedTuple):
     arrival: float
     """On the exporter's monotonic clock."""
     output_tokens: int
+    prompt_tokens: int = 0
 
 
 class Ledger:
@@ -115,7 +116,7 @@ class Ledger:
         self.outcomes[request.origin, "counted"] += 1
         self._note(place, request.origin)
         for slo, judgement in self._book(place).add(request, now):
-            self._on_judged(Judged(place, slo, judgement, arrival, request.output_tokens))
+            self._on_judged(Judged(place, slo, judgement, arrival, request.output_tokens, request.prompt_tokens))
 
     def _book(self, place: Place) -> RequestBook:
         book = self.books.get(place)

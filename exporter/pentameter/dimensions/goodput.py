@@ -117,6 +117,16 @@ WINDOWS = Metric(
     "number of spans that have enough requests, all finished, and began without a backlog",
     (*ENGINE, "slo"),
 )
+DISPERSION = Metric(
+    "pentameter_goodput_capacity_dispersion_ratio",
+    "gauge",
+    Unit.RATIO,
+    Dimension.TIME,
+    "Burstiness of the traffic that the estimate of the capacity rests on, and that it holds for: 1 for a Poisson "
+    "process, more for bursts. The same server carries more of a steadier load.",
+    "variance / mean of the arrivals in 5 s, median over the windows of the upper half of the load",
+    (*ENGINE, "slo"),
+)
 LOAD = Metric(
     "pentameter_goodput_load_ratio",
     "gauge",
@@ -140,6 +150,7 @@ METRICS = (
     CONSTRAINT,
     HIGHEST_RATE,
     WINDOWS,
+    DISPERSION,
     LOAD,
 )
 
@@ -205,6 +216,8 @@ def _capacity(world: World, one: CapacityOf) -> Iterator[Sample]:
     yield WINDOWS(capacity.windows, *labels)
     if capacity.highest_rate is not None:
         yield HIGHEST_RATE(capacity.highest_rate, *labels)
+    if capacity.dispersion is not None:
+        yield DISPERSION(capacity.dispersion, *labels)
     if capacity.binding:
         yield CONSTRAINT(1, *labels, capacity.binding)
     gpus = {deployment.server: deployment.serving_gpus for deployment in world.deployments}.get(one.server)
