@@ -126,7 +126,7 @@ def _require_servers(settings: Settings) -> None:
 
 
 def _run(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> int:
-    from pentameter.daemon import serve
+    from pentameter.serving import serve
 
     asyncio.run(serve(settings, meter, feeds))
     return 0

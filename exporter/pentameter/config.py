@@ -10,11 +10,12 @@ import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
+from pentameter.config_requests import Otlp, Plugin, SloSettings
+from pentameter.config_section import Section, address_of, split_listen
 from pentameter.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
@@ -23,24 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LISTEN", "ConfigError", "Server", "Settings", "load", "seconds_of", "split_listen"]
 
 DEFAULT_LISTEN = "0.0.0.0:10055"  # like every exporter: Prometheus scrapes from elsewhere
-_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]*):([0-9]{1,5})", re.ASCII)
-_HOST = re.compile(r"[\w.:%-]+")
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": SECONDS_PER_MINUTE, "h": SECONDS_PER_HOUR, "d": SECONDS_PER_DAY}
-
-
-class Section(BaseModel):
-    """A part of the tree."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_keys(cls, data: Any) -> Any:  # noqa: ANN401 - raw input
-        """Let a YAML key without a value mean its default: people comment out what is below it."""
-        if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
 
 
 def seconds_of(window: str) -> float:
@@ -68,22 +53,6 @@ def _items(value: object) -> object:
 def _twin(values: Iterable[str]) -> str | None:
     """Return a value that occurs more than once."""
     return next((value for value, count in Counter(values).items() if count > 1), None)
-
-
-def _server_name(url: str) -> str:
-    """Return host:port of a URL; raises ``ValueError`` for what cannot be scraped, and tells no password."""
-    if "@" in url or "?" in url or "#" in url:
-        message = "url must hold no user, password, query or fragment; a token goes into bearer_token_file"
-        raise ValueError(message)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        message = f"url must be http://HOST:PORT or https://HOST:PORT, got {url!r}"
-        raise ValueError(message)
-    return parts.netloc
 
 
 class Server(Section):
@@ -115,7 +84,7 @@ class Server(Section):
             data = {"url": data}
         if isinstance(data, dict) and isinstance(data.get("url"), str):
             url = data["url"].strip()
-            address = _server_name(url)
+            address = address_of(url)
             data = {**data, "url": url, "name": data.get("name") or address}
         return data
 
@@ -187,80 +156,6 @@ class Economics(Section):
     gpu_dollars_per_hour: float | None = Field(None, ge=0, description="Price of one GPU.")
 
 
-class SloSettings(Section):
-    """One service level objective: a request is good when it keeps all its thresholds."""
-
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Value of the `slo` label: letters, digits, `_`, `.` and `-`."
-    )
-    model: str = Field("*", description="Shell pattern of the served model names that it is for, such as `llama-*`.")
-    ttft_seconds: float | None = Field(None, gt=0, description="Most time to the first token.")
-    tpot_seconds: float | None = Field(None, gt=0, description="Most time per output token after the first.")
-    inter_token_seconds: float | None = Field(None, gt=0, description="Longest gap between two outputs of a request.")
-    e2e_seconds: float | None = Field(None, gt=0, description="Most time from arrival to the last token.")
-    target: float = Field(0.9, gt=0, lt=1, description="Share of requests that shall be good.")
-    aborted: Literal["late", "bad", "exclude"] = Field(
-        "late", description="Requests that the client aborts: bad if already too late (else left out), bad, left out."
-    )
-    failed: Literal["bad", "exclude"] = Field("bad", description="Requests that end with an error.")
-    rejected: Literal["bad", "exclude"] = Field("bad", description="Requests that vLLM's admission control turns away.")
-    one_token: Literal["judge", "bad", "exclude"] = Field(
-        "judge", description="Requests of one token, which have no TPOT: judged on the other thresholds, bad, left out."
-    )
-    preempted: Literal["judge", "exclude"] = Field("judge", description="Requests that were preempted on the way.")
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> SloSettings:
-        if not any((self.ttft_seconds, self.tpot_seconds, self.inter_token_seconds, self.e2e_seconds)):
-            message = "give at least one of ttft_seconds, tpot_seconds, inter_token_seconds, e2e_seconds"
-            raise ValueError(message)
-        return self
-
-
-class Plugin(Section):
-    """Exact request records from `pentameter.vllm_plugin` inside vLLM."""
-
-    enabled: bool = Field(True, description="Listen for the plugin; where none sends, it costs nothing.")  # noqa: FBT003
-    socket: str = Field(
-        "@pentameter",
-        min_length=2,
-        max_length=107,
-        description=(
-            "Unix datagram socket: a path, or @NAME for an abstract one, which needs no shared folder but only the "
-            "same network namespace (one pod, one host). The plugin reads the same variable, PENTAMETER_PLUGIN__SOCKET."
-        ),
-    )
-
-
-class Otlp(Section):
-    """Exact request records from vLLM's OpenTelemetry spans."""
-
-    http: Literal["loopback", "any", "off"] = Field(
-        "loopback", description="Whose spans are taken at `/v1/traces` of the exporter's own HTTP server."
-    )
-    grpc_listen: str | None = Field(
-        None, description="HOST:PORT of a gRPC receiver, such as 127.0.0.1:4317; needs `pip install pentameter[grpc]`."
-    )
-    forward_url: str | None = Field(
-        None, description="Collector that gets everything received, such as http://collector:4318/v1/traces."
-    )
-    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="A larger body, unpacked, is refused.")
-
-    @field_validator("grpc_listen")
-    @classmethod
-    def _address(cls, listen: str | None) -> str | None:
-        if listen is not None:
-            split_listen(listen)
-        return listen
-
-    @field_validator("forward_url")
-    @classmethod
-    def _collector(cls, url: str | None) -> str | None:
-        if url is not None:
-            _server_name(url)
-        return url
-
-
 class Settings(Section):
     """Everything that can be configured."""
 
@@ -316,15 +211,6 @@ class Settings(Section):
                 )
                 raise ValueError(message)
         return self
-
-
-def split_listen(listen: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT, [IPv6]:PORT or :PORT; raises ``ValueError``."""
-    match = _LISTEN.fullmatch(listen)
-    if match is None or int(match[2]) > 65_535:
-        message = f"must be HOST:PORT, [IPv6]:PORT or :PORT, got {listen!r}"
-        raise ValueError(message)
-    return match[1].strip("[]") or "0.0.0.0", int(match[2])  # noqa: S104 - ":PORT" means every address
 
 
 def load(

@@ -1,4 +1,4 @@
-"""The daemon: one loop per source, one loop that derives and publishes, one HTTP server.
+"""The daemon: one loop per source, one loop that derives and publishes.
 
 Every source is read in a thread of its own, so that a hang (a driver call that never returns) holds
 nothing else up. The event loop alone touches the meter: no locks.
@@ -7,28 +7,18 @@ nothing else up. The event loop alone touches the meter: no locks.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import platform
-import signal
-import socket
 import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
-
 from pentameter import __version__
 from pentameter.bucket_warnings import BucketWarnings
-from pentameter.config import Settings, split_listen
 from pentameter.health import BUILD_INFO
-from pentameter.http import create_app
-from pentameter.keeper import Keeper
 from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import GpusReading, HostReading, VllmReading
-from pentameter.receivers import Receivers
 from pentameter.records import RecordsReading
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources import Source, SourceAbsent, SourceError
@@ -217,68 +207,6 @@ class _Ticker:
         await asyncio.sleep(self._next - now)
 
 
-async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None:
-    """Run the daemon and its HTTP server until SIGTERM or SIGINT."""
-    daemon = Daemon(meter, feeds, settings.derive_interval_seconds)
-    keeper = Keeper(settings.state_file, meter) if settings.state_file else None
-    if keeper is not None:
-        keeper.restore()
-    app = create_app(daemon.latest, daemon.answered)
-    receivers = Receivers(settings, [feed.source for feed in feeds])
-    receivers.mount(app)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    host, port = split_listen(settings.listen)
-    server = _QuietServer(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            timeout_graceful_shutdown=2,
-            proxy_headers=False,  # nobody may pass for this machine by a header
-        )
-    )
-    listening = _listen(host, port)
-    receivers.start()
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(sockets=[listening]))
-        work = group.create_task(daemon.run(stop))
-        keeping = group.create_task(keeper.run()) if keeper is not None else None
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
-            await asyncio.sleep(0.01)
-        address, bound = listening.getsockname()[:2]
-        log.info("listening on %s:%d", f"[{address}]" if ":" in address else address, bound)
-        await asyncio.wait({serving, group.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        server.should_exit = True
-        await work
-        if keeping is not None:
-            keeping.cancel()
-    receivers.stop()
-    if keeper is not None:
-        keeper.save()
-    close(feeds)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the address; raises ``OSError`` that names it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else error
-        message = f"cannot listen on {host}:{port}: {why}; choose another address with --listen"
-        raise OSError(message) from error
-
-
 def close(feeds: Iterable[Feed]) -> None:
     """Let the sources go, in a thread that may be left behind: a driver that hangs must not keep us from ending."""
 
@@ -289,17 +217,3 @@ def close(feeds: Iterable[Feed]) -> None:
     closing = threading.Thread(target=let_go, daemon=True)
     closing.start()
     closing.join(CLOSE_SECONDS)
-
-
-class _QuietServer(uvicorn.Server):
-    """uvicorn without its own signal handlers (one place decides when to stop), and less restless."""
-
-    async def main_loop(self) -> None:
-        """Look twice a second whether to stop, instead of ten times: an idle exporter should be idle."""
-        while not await self.on_tick(0):  # noqa: ASYNC110 - uvicorn sets a flag, no event
-            await asyncio.sleep(0.5)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:  # noqa: ANN401 - uvicorn's signature
-        """Leave the signals to the daemon."""
-        yield
