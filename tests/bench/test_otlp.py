@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import bench_clock
 from otlp_bodies import ARRIVAL_NANOSECONDS, ATTRIBUTES, body
 from pentameter.http_otlp import otlp_router
 from pentameter.sources import SourceAbsent
@@ -65,13 +66,8 @@ def official(data):
 
 
 def best(call):
-    """Return the fastest of many rounds in milliseconds: the least disturbed one."""
-    times = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return min(times) * 1e3
+    """Return the fastest round in milliseconds."""
+    return bench_clock.best(call, ROUNDS) * 1e3
 
 
 @pytest.mark.bench

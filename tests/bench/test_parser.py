@@ -1,11 +1,11 @@
 """The fast parser beside its reference on a real page: prints times and ratios."""
 
-import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import bench_clock
 from pentameter.sources.prometheus_text import TextParser
 from pentameter.sources.vllm_page import PageReader
 
@@ -14,13 +14,8 @@ ROUNDS = 200
 
 
 def best(call):
-    """Return the fastest of many rounds in milliseconds: the least disturbed one."""
-    times = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return min(times) * 1e3
+    """Return the fastest round in milliseconds."""
+    return bench_clock.best(call, ROUNDS) * 1e3
 
 
 @pytest.mark.bench

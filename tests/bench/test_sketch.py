@@ -9,6 +9,7 @@ from collections import deque
 
 import pytest
 
+import bench_clock
 from pentameter.rolling_sketch import RollingSketch
 from pentameter.sketch import index_of
 from pentameter.windows import Window
@@ -66,13 +67,8 @@ class Official:
 
 
 def best(call):
-    """Return the fastest of some rounds in microseconds: the least disturbed one."""
-    times = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return min(times) * 1e6
+    """Return the fastest round in microseconds."""
+    return bench_clock.best(call, ROUNDS) * 1e6
 
 
 @pytest.mark.bench
