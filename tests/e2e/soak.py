@@ -9,15 +9,13 @@ import argparse
 import gzip
 import http.server
 import multiprocessing
-import os
 import statistics
 import time
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-import psutil
-
+from e2e.rig.cores import give_it_a_core
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.load import Load, Plan, Totals
 from e2e.rig.page import sample
@@ -79,15 +77,6 @@ def soak(minutes: float, rate: float, *, own_core: bool) -> None:
 def send(url: str, model_name: str, plan: Plan) -> Totals:
     """Run the load to its end."""
     return Load(url, model_name, plan).run()
-
-
-def give_it_a_core(pid: int) -> None:
-    """Confine a server with all its threads to the first core, and whatever we start to the rest."""
-    first, *rest = sorted(os.sched_getaffinity(0))
-    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-        for thread in process.threads():
-            os.sched_setaffinity(thread.id, {first})
-    os.sched_setaffinity(0, set(rest))
 
 
 def trivial_peer() -> str:
