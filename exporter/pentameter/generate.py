@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pentameter.catalogue import CATALOGUE
 from pentameter.config import Server, Settings
+from pentameter.config_requests import SloSettings
 from pentameter.metric import Dimension
 
 if TYPE_CHECKING:
@@ -68,16 +69,27 @@ def configuration_document() -> str:
         "",
         "| Key | Default | Meaning |",
         "|---|---|---|",
-        *(f"| `{key}` | {default} | {meaning} |" for key, default, meaning in _keys(Settings, "")),
+        *_rows(Settings),
         "",
         "Each entry of `vllm.servers` is a URL or these keys:",
         "",
         "| Key | Default | Meaning |",
         "|---|---|---|",
-        *(f"| `{key}` | {default} | {meaning} |" for key, default, meaning in _keys(Server, "")),
+        *_rows(Server),
+        "",
+        "Each entry of `slos` has these keys, and at least one of the four thresholds:",
+        "",
+        "| Key | Default | Meaning |",
+        "|---|---|---|",
+        *_rows(SloSettings),
         "",
     ]
     return "\n".join(lines)
+
+
+def _rows(section: type[BaseModel]) -> Iterator[str]:
+    for key, default, meaning in _keys(section, ""):
+        yield f"| `{key}` | {default} | {meaning} |"
 
 
 def _keys(section: type[BaseModel], path: str) -> Iterator[tuple[str, str, str]]:
