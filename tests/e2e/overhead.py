@@ -1,6 +1,6 @@
 """What the plugin and the spans cost vLLM: the same benchmark against servers with and without them, in turn.
 
-Run ``PYTHONPATH=tests python -m e2e.overhead``. Four real servers are started once: plain, another plain one,
+Run ``PYTHONPATH=tests python -m e2e.overhead --pairs 5``. Four real servers are started once: plain, another plain one,
 with the plugin, and with OTLP over HTTP; an exporter watches each. In every round vLLM's own client sends the same
 requests to each of them, in an order that rotates. What the ratio is between the two plain ones is noise. Nothing is
 judged: the figures are for people.
@@ -16,7 +16,7 @@ from statistics import median
 
 import psutil
 
-from e2e.rig.bench_client import BenchClient, BenchPlan
+from e2e.rig.bench_client import BenchPlan, run_bench
 from e2e.rig.cores import give_it_a_core
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.page import sample
@@ -27,8 +27,6 @@ from e2e.rig.waiting import wait_until
 from e2e.rig.watched_load import counted, has_read_after
 
 ARMS = ("plain", "plain too", "plugin", "otlp")
-WARM_UP = 120
-"""Requests at once, before the rounds: it also shows what a full batch finishes."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +55,20 @@ def overhead(pairs: int, seconds: float, rate: float | None, *, own_core: bool) 
         for server in servers.values() if own_core else ():
             give_it_a_core(server.pid)
         exporters = {name: watch(stack, name, ports, server) for name, server in servers.items()}
-        client = stack.enter_context(BenchClient())
         for server in servers.values():
-            burst = client.run(server, BenchPlan(requests=WARM_UP, rate=float("inf")))
+            burst = run_bench(server, BenchPlan(requests=120, rate=float("inf")))
         rate = rate or 0.2 * burst.throughput
         print(f"{pairs} rounds of {seconds:.0f} s at {rate:.1f} requests/s, each against {', '.join(ARMS)}", flush=True)
         rounds: list[dict[str, Round]] = []
         for number in range(pairs):
             plan = BenchPlan(requests=round(rate * seconds), rate=rate, seed=100 + number)
             order = ARMS[number % len(ARMS) :] + ARMS[: number % len(ARMS)]
-            done = {arm: bench(client, servers[arm], plan) for arm in order}
+            done = {arm: bench(servers[arm], plan) for arm in order}
             rounds.append({arm: done[arm] for arm in ARMS})
             report_round(number, rounds[-1])
         report(rounds)
         time.sleep(3.0)  # for the last records of the last
-        sent = WARM_UP + pairs * plan.requests
+        sent = 120 + pairs * plan.requests
         for name, exporter in exporters.items():
             judged = sample(exporter.metrics(), "pentameter_slo_requests_total") or 0.0
             print(f"exporter of {name}: {counted(exporter.metrics()):.0f} of {sent} records, {judged:.0f} judged")
@@ -103,11 +100,11 @@ def watch(stack: ExitStack, name: str, ports: dict[str, int], server: VllmServer
     return exporter
 
 
-def bench(client: BenchClient, server: VllmServer, plan: BenchPlan) -> Round:
+def bench(server: VllmServer, plan: BenchPlan) -> Round:
     """Run the benchmark once."""
     process = psutil.Process(server.pid)
     before = process.cpu_times()
-    result = client.run(server, plan)
+    result = run_bench(server, plan)
     after = process.cpu_times()
     assert result.errors == 0, result.errors
     tpots = [timing.tpot for timing in result.timings.values()]
@@ -141,8 +138,8 @@ def report(rounds: list[dict[str, Round]]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20, help="rounds (default 20)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of load in each benchmark (default 5)")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds (default 5)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of load in each benchmark (default 15)")
     parser.add_argument("--rate", type=float, help="requests per second (default: 0.2 of what a full batch finishes)")
     parser.add_argument("--own-core", action="store_true", help="give the servers the first core, and others the rest")
     options = parser.parse_args()

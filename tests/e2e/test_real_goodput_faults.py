@@ -12,7 +12,7 @@ from statistics import median
 
 import pytest
 
-from e2e.rig.bench_client import BenchClient, BenchPlan
+from e2e.rig.bench_client import BenchPlan, run_bench
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.load import Load, Plan
 from e2e.rig.page import sample
@@ -125,8 +125,7 @@ def test_what_nobody_heard_is_told_to_the_first_who_listens(server, exporter_of)
 
 def test_spans_over_grpc_give_the_clients_attainment(server, exporter_of):
     exporter = exporter_of(grpc=True)
-    with BenchClient() as client:
-        sent = client.run(server, BenchPlan(requests=150, rate=10.0))
+    sent = run_bench(server, BenchPlan(requests=150, rate=10.0))
     wait_until("all spans are counted", lambda: outcome(exporter, "counted", "otlp") >= 150)
     page = exporter.metrics()
     assert sent.errors == 0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import select
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from e2e.rig.install import vllm_python
 from e2e.rig.model import tiny_llama
@@ -28,23 +27,20 @@ START_SECONDS = 60.0
 DRAIN_SECONDS = 120.0
 """For the answers that are under way when the last request has been sent."""
 
-# It reads one command line per benchmark and answers with one line when that is done: its imports take seconds. Its
-# stopwatch must not wait for its turn on busy cores, else it measures the scheduler. Where a real-time priority is not
-# granted, it measures as an ordinary process does.
+# The client's stopwatch must not wait for its turn on busy cores: it would measure the scheduler. Where a real-time
+# priority is not granted, it measures as an ordinary process does.
 CLIENT = """
-import contextlib, json, os, sys
+import os
 import vllm.benchmarks.serve
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 parser = FlexibleArgumentParser()
 vllm.benchmarks.serve.add_cli_args(parser)
+arguments = parser.parse_args()
 try:
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 except OSError:
-    print("no real-time priority: the client may be kept waiting", file=sys.stderr, flush=True)
-for line in sys.stdin:
-    with contextlib.redirect_stdout(sys.stderr):
-        vllm.benchmarks.serve.main(parser.parse_args(json.loads(line)))
-    print("done", flush=True)
+    print("no real-time priority: the client may be kept waiting", flush=True)
+vllm.benchmarks.serve.main(arguments)
 """
 
 
@@ -90,56 +86,51 @@ class BenchResult:
     """Answered requests per second of ``duration``."""
 
 
-class BenchClient:
-    """A process of the client, for any number of benchmarks one after the other; a context manager that ends it."""
+def run_bench(server: VllmServer, plan: BenchPlan) -> BenchResult:
+    """Send the whole plan and wait for every answer.
 
-    def __init__(self) -> None:
+    Raises:
+        ClientFailedError: the client ended without a result, or not in time.
+    """
+    return Bench(server, plan).wait()
+
+
+class Bench:
+    """One run of the client in the background."""
+
+    def __init__(self, server: VllmServer, plan: BenchPlan) -> None:
+        self._plan = plan
         self._folder = tempfile.TemporaryDirectory(prefix="pentameter-bench-")
-        self.log = new_log(f"bench-{Path(self._folder.name).name}")
+        self._file = Path(self._folder.name) / "result.json"
+        self.log = new_log(f"bench-{server.port}")
+        command = [str(vllm_python()), "-P", "-c", CLIENT, *arguments(server, plan)]
+        command += ["--result-dir", str(self._file.parent), "--result-filename", self._file.name]
+        environment = {**inherited_environment(), **ENVIRONMENT, "VLLM_PLUGINS": ""}
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(vllm_python()), "-P", "-c", CLIENT],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env={**inherited_environment(), **ENVIRONMENT, "VLLM_PLUGINS": ""},
-                text=True,
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
             )
-        self._patience = START_SECONDS
-        """The first benchmark waits for the start."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End it; requests that are under way are aborted."""
-        self._process.kill()
-        self._process.communicate()
+    def wait(self) -> BenchResult:
+        """Wait for the end and return the result; raises ``ClientFailedError``."""
+        patience = START_SECONDS + self._plan.seconds + DRAIN_SECONDS
+        try:
+            status: int | str = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = f"no end after {patience:.0f} s"
+        text = self._file.read_text() if self._file.is_file() else ""
         self._folder.cleanup()
-
-    def run(self, server: VllmServer, plan: BenchPlan) -> BenchResult:
-        """Send the whole plan and wait for every answer.
-
-        Raises:
-            ClientFailedError: the client ended without a result, or not in time.
-        """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        file = Path(self._folder.name) / "result.json"
-        file.unlink(missing_ok=True)
-        command = [*arguments(server, plan), "--result-dir", str(file.parent), "--result-filename", file.name]
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        patience, self._patience = self._patience + plan.seconds + DRAIN_SECONDS, 0.0
-        answered, _, _ = select.select([self._process.stdout], [], [], patience)
-        if not answered or not self._process.stdout.readline() or not file.is_file():
+        if status != 0 or not text:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
-            message = f"the client has no result after at most {patience:.0f} s; the end of {self.log}:\n{tail}"
+            message = f"the client ended with {status}; the end of {self.log}:\n{tail}"
             raise ClientFailedError(message)
-        return read_result(json.loads(file.read_text()), plan)
+        return read_result(json.loads(text), self._plan)
+
+    def kill(self) -> None:
+        """End the client at once, as one that loses patience: its open requests are aborted."""
+        self._process.kill()
+        self._process.wait()
 
 
 def arguments(server: VllmServer, plan: BenchPlan) -> list[str]:

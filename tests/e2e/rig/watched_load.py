@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
-from e2e.rig.bench_client import BenchClient, BenchPlan
+from e2e.rig.bench_client import BenchPlan, run_bench
 from e2e.rig.collector import Collector
 from e2e.rig.exporter import ExporterProcess
 from e2e.rig.page import sample
@@ -108,7 +108,6 @@ class Observatory:
         self._tap = PluginTap(feed, list(self._sockets.values()))
         self._collector = Collector()
         self.server = VllmServer(args=["--max-num-seqs", str(BATCH)], plugin=feed, traces=self._traces_url("otlp"))
-        self._client = BenchClient()
         self._loads = 0
 
     def start(self) -> None:
@@ -119,7 +118,6 @@ class Observatory:
 
     def stop(self) -> None:
         """End everything."""
-        self._client.stop()
         self.server.stop()
         self._collector.stop()
         self._tap.stop()
@@ -155,7 +153,7 @@ class Observatory:
             for exporter in exporters.values():
                 wait_until("an exporter has read vLLM", lambda exporter=exporter: has_read_after(exporter, 0.0))
             with scraping(exporters, scrapes):
-                client = self._client.run(self.server, BenchPlan(**{**vars(plan), "prefix": prefix}))
+                client = run_bench(self.server, BenchPlan(**{**vars(plan), "prefix": prefix}))
                 settle(exporters, plan.requests)
             lifetimes = {}
             for name, exporter in exporters.items():
