@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from e2e.rig.vllm import VllmServer
 
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 """Of the client, most of it for its imports."""
 
 DRAIN_SECONDS = 120.0

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(what: str, condition: Callable[[], bool], seconds: float = 90.0) -> None:
     """Return as soon as the condition holds; raise ``AssertionError`` that names it when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

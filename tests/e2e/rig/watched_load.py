@@ -24,7 +24,7 @@ from e2e.rig.exporter import ExporterProcess
 from e2e.rig.page import sample
 from e2e.rig.process import free_port
 from e2e.rig.tap import PluginTap
-from e2e.rig.timings import Threshold, order_statistic
+from e2e.rig.timings import Threshold, good, order_statistic
 from e2e.rig.vllm import VllmServer
 from e2e.rig.waiting import wait_until
 
@@ -44,17 +44,28 @@ SETTLE_SECONDS = 20.0
 """For the last records to arrive."""
 
 SCRAPE_SECONDS = 1.0
-DERIVED_SECONDS = 3.0
+DERIVED_SECONDS = 5.0
 """The most that a page may be older than its scrape, on a busy machine."""
 BATCH = 16
 """Requests that vLLM runs at one time: beyond it they queue, so that an overload shows in TTFT as well as in TPOT."""
 
+READING_ERROR = 0.02
+"""How far the client's TPOT may be from the engine's: it reads its tokens when it is given the time to."""
 
 RATES = {"light": 0.15, "knee": 0.7, "overload": 1.8}
 """Level -> request rate over what a full batch finishes."""
 
 LEVELS = {"light": 15.0, "knee": 36.0, "overload": 12.0}
 """Level -> seconds of load in the tests."""
+
+MEANING = {"light": (0.97, 1.0), "knee": (0.7, 0.97), "overload": (0.0, 0.8)}
+"""Level -> between which shares the client's best attainment lies, near the knee that of any SLO."""
+
+CORRECTIONS = {"light": (0.5, 1.0), "knee": (0.85, 1.15), "overload": (1.0, 1.4)}
+"""Level -> what to multiply a rate by that proved too high, or too low."""
+
+ATTEMPTS = 4
+"""Loads to try per level: a machine that others use too is not as fast at every moment as it was when calibrated."""
 
 SLOS = (("strict", 1.5, 0.8), ("middle", 1.5, 0.9), ("loose", 1.5, 0.97), ("patient", 15.0, 0.99))
 """Name, TTFT threshold over the p95 near the knee, quantile near the knee that is the TPOT threshold."""
@@ -84,8 +95,29 @@ class Seen:
 
         The client measures from sending to reading: the way there and back, and the HTTP server, are in it.
         """
+        return median(self.ttft_offsets(source))
+
+    def ttft_offsets(self, source: str) -> list[float]:
+        """Return the client's TTFT minus the record's of every request, in seconds."""
         records, client = self.records[source], self.client.timings
-        return median(client[name].ttft - records[name].ttft for name in records.keys() & client.keys())
+        return [client[name].ttft - records[name].ttft for name in records.keys() & client.keys()]
+
+    def clients_good(self, source: str, threshold: Threshold) -> tuple[int, int]:
+        """Return the least and the most requests that the client finds good, with its offset in TTFT accounted for.
+
+        The offset differs from request to request, the more the busier the machine is, and so does the moment at
+        which the client reads a token. A request that this decides about is good in the second count alone.
+        """
+        offsets, timings = self.ttft_offsets(source), self.client.timings.values()
+        strict = Threshold(threshold.ttft, threshold.tpot * (1.0 - READING_ERROR))
+        lax = Threshold(threshold.ttft, threshold.tpot * (1.0 + READING_ERROR))
+        usual = order_statistic(offsets, 0.05), order_statistic(offsets, 0.95)
+        return good(timings, strict, usual[0]), good(timings, lax, usual[1])
+
+    def shares(self) -> list[float]:
+        """Return the client's attainment of every SLO."""
+        timings = self.client.timings.values()
+        return [good(timings, threshold) / len(timings) for threshold in self.thresholds.values()]
 
 
 @dataclass(frozen=True)
@@ -166,6 +198,19 @@ class Observatory:
         records = {"plugin": self._tap.timings(prefix), "otlp": self._collector.timings(prefix)}
         return Seen(client, records, self._tap.finishing_order(prefix), scrapes, lifetimes, thresholds)
 
+    def watch_level(self, found: Calibration, level: str, goodput: Mapping[str, float]) -> Seen:
+        """Send the load of a level, again at another rate where it was not what it is called, and return the last."""
+        rate = found.capacity
+        for _ in range(ATTEMPTS):
+            plan = plan_at(rate, level, LEVELS[level])
+            seen = self.watch(BenchPlan(**{**vars(plan), "goodput": goodput}), found.thresholds)
+            verdict = judge(level, seen.shares())
+            if verdict == 0:
+                break
+            too_high, too_low = CORRECTIONS[level]
+            rate *= too_high if verdict > 0 else too_low
+        return seen
+
     def _exporter(self, name: str, thresholds: Mapping[str, Threshold], *, forwards: bool) -> ExporterProcess:
         chain = {"otlp": self._traces_url("both"), "both": self._collector.url}
         forward = chain if forwards else {}
@@ -192,6 +237,19 @@ def plan_at(capacity: float, level: str, seconds: float) -> BenchPlan:
     """Return the plan of a load level for a time."""
     rate = RATES[level] * capacity
     return BenchPlan(requests=round(rate * seconds), rate=rate)
+
+
+def judge(level: str, shares: Sequence[float]) -> int:
+    """Return 0 where the attainments are those of a level, 1 where its load was too high, -1 where too low.
+
+    >>> judge("light", [0.8, 0.9]), judge("knee", [0.99, 0.9]), judge("knee", [0.98, 1.0]), judge("overload", [0.81])
+    (1, 0, -1, -1)
+    """
+    low, high = MEANING[level]
+    if level == "knee" and any(low <= share <= high for share in shares):
+        return 0
+    best = max(shares)
+    return 1 if best < low else -1 if best > high else 0
 
 
 def optional(key: str, value: str | None) -> dict[str, str]:
