@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from model.specs import COUNTED, DEEPSEEK_V3, EVERY, GEMMA_3_27B, LLAMA_2_7B, LLAMA_31_8B, MISTRAL_7B, MIXTRAL_8X7B
-from pentameter.model.parallel import ONE_GPU, Parallel, flops_per_gpu, kv_share, weights_per_gpu
+from pentameter.facts import find_model
+from pentameter.model.parallel import ONE_GPU, Parallel, flops_per_gpu, kv_share, matrix_share, weights_per_gpu
+from pentameter.model.reader import read_model
 from pentameter.model.spec import Matrices
 
 every_model = pytest.mark.parametrize("spec", EVERY.values(), ids=EVERY)
@@ -102,3 +104,12 @@ def test_a_model_without_layers_known_shares_evenly():
 def test_the_gpus_of_an_engine_divide_its_work():
     assert Parallel(tensor=4, pipeline=2, data=3).gpus == 8
     assert flops_per_gpu(Parallel(tensor=4, pipeline=2, data=3)) == 1 / 8
+
+
+def test_the_projections_to_mlas_latents_are_whole_on_every_gpu():
+    # DeepSeek-V3: 61 layers, hidden 7168, latents of 1536 and 512 + 64; ReplicatedLinear in vLLM.
+    spec = read_model(find_model("deepseek-ai/DeepSeek-V3"))
+    latents = [matrix for layer in spec.layers for matrix in layer.dense if matrix.part == "latent"]
+    assert {matrix.parameters for matrix in latents} == {7168 * (1536 + 576)}
+    [first, *_] = latents
+    assert [matrix_share(first, Parallel(tensor=tensor)) for tensor in (1, 8)] == [1, 1]

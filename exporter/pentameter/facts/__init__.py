@@ -6,10 +6,12 @@ The tables are read when they are asked for, not at import.
 from __future__ import annotations
 
 import csv
+import json
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from pentameter.units import GIGA, TERA
+from pentameter.model.spec import Precision
+from pentameter.units import GIGA, MEBI, TERA
 from pentameter.world import GpuSpec, GridIntensity
 
 if TYPE_CHECKING:
@@ -21,14 +23,33 @@ def _rows(table: str) -> Iterator[dict[str, str]]:
     return csv.DictReader(text.splitlines())
 
 
+_OTHER_PEAKS = {
+    Precision.BITS32: "fp32_tflops",
+    Precision.FP8: "fp8_dense_tflops",
+    Precision.INT8: "int8_dense_tops",
+    Precision.FP4: "fp4_dense_tflops",
+}
+"""FP32 is that of the ordinary cores: PyTorch multiplies 32-bit matrices in TF32 only when it is told to."""
+
+
 def gpu_specs() -> tuple[GpuSpec, ...]:
-    """Return the GPU table: dense peaks, without the structured-sparsity factor of the datasheets."""
+    """Return the GPU table: dense peaks with FP32 accumulation, without the structured sparsity of the datasheets.
+
+    Every row was compared with a second source, which the table names; what sources disagree on was left out. A GPU
+    that runs above its nominal boost clock, as GeForce cards do, can exceed its peak by about a tenth.
+    """
     return tuple(
         GpuSpec(
             gpu=row["gpu"],
             nvml_names=tuple(row["nvml_names"].split("|")),
             peak_flops=float(row["fp16_dense_tflops"]) * TERA,
             memory_bandwidth=float(row["memory_bandwidth_gbs"]) * GIGA,
+            other_peaks=tuple(
+                (precision, float(row[column]) * TERA) for precision, column in _OTHER_PEAKS.items() if row[column]
+            ),
+            memory_bytes=float(row["memory_mib"]) * MEBI,
+            tdp_watts=float(row["tdp_watts"]) if row["tdp_watts"] else None,
+            verified=row["verified"],
         )
         for row in _rows("gpu_specs.csv")
     )
@@ -53,3 +74,27 @@ def grid_intensities() -> dict[str, GridIntensity]:
         )
         for row in _rows("grid_intensity.csv")
     }
+
+
+def known_models() -> dict[str, dict[str, object]]:
+    """Return the configurations of public models by their names at Hugging Face: the keys that decide their work.
+
+    ``facts/models`` has a file for each publisher; an entry names its source and the month that it is of.
+    """
+    tables = (table for table in files("pentameter.facts").joinpath("models").iterdir() if table.name.endswith(".json"))
+    return {
+        name: entry["config"]
+        for table in sorted(tables, key=lambda table: table.name)
+        for name, entry in json.loads(table.read_text(encoding="utf-8")).items()
+    }
+
+
+def find_model(name: str) -> dict[str, object] | None:
+    """Return the configuration of a model by its name, with the publisher's or without, in any case of letters.
+
+    Only whole names match, and a name that two publishers use needs theirs.
+    """
+    wanted = name.casefold()
+    known = {key.casefold(): config for key, config in known_models().items()}
+    short = [config for key, config in known.items() if key.partition("/")[2] == wanted]
+    return known.get(wanted) or (short[0] if len(short) == 1 else None)

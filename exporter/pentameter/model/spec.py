@@ -36,8 +36,8 @@ class Matrices:
     """Weight matrices that are stored alike."""
 
     part: str
-    """``embedding``, ``unembedding``, ``attention``, ``recurrent``, ``mlp``, ``shared_experts``, ``experts``,
-    ``router``, or ``all`` where nothing more is known."""
+    """``embedding``, ``unembedding``, ``attention``, ``latent`` (MLA's projections down to its latents), ``recurrent``,
+    ``mlp``, ``shared_experts``, ``experts``, ``router``, ``vision``, or ``all`` where nothing more is known."""
     parameters: int
     """Of the original matrices, without scales and zero points."""
     bits: float
