@@ -1,4 +1,4 @@
-"""The command line: serve, demo, once, check."""
+"""The command line: serve, demo, once, check, estimate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pentameter import __version__
+from pentameter import __version__, estimate_command
 from pentameter.config import DEFAULT_LISTEN, ConfigError, Settings, load
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     once.add_argument("--seconds", type=_duration, default=3.0, help="how long to measure (default 3)")
     check = commands.add_parser("check", parents=[common], help="look what is there and what is missing")
     check.add_argument("--format", choices=("text", "json"), default="text")
+    estimate_command.add(commands)
     return parser
 
 
@@ -75,13 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        settings = _settings(options)
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(message)s",
-            stream=sys.stderr,
-        )
-        status = _COMMANDS[options.command](options, settings)
+        status = _run_command(options)
         sys.stdout.flush()
         return status
     except ConfigError as error:
@@ -96,6 +91,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _run_command(options: argparse.Namespace) -> int:
+    if options.command == "estimate":
+        # It measures nothing, so it reads no settings of a server.
+        return estimate_command.run(options)
+    settings = _settings(options)
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    return _COMMANDS[options.command](options, settings)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -13,6 +13,7 @@ TERA = 1e12
 """SI tera: a datasheet's TFLOPS become FLOP/s."""
 
 MEBI = 1024 * 1024
+GIBI = 1024 * MEBI
 """IEC mebi: MiB become bytes."""
 
 PERCENT = 1e-2
