@@ -18,10 +18,29 @@ def test_a_gpu_that_nvml_shows_is_named_and_an_unknown_one_asks_for_its_type(tmp
     assert found[1] == Finding(
         "warning",
         "nvml",
-        f"GPU 1 {nvml_fake.uuid(1)} NVIDIA Mystery 9000 is not in the specification table: no MFU, no MBU",
+        f"GPU 1 {nvml_fake.uuid(1)} NVIDIA Mystery 9000 is not in the specification table: no MFU, MBU against "
+        "3352 GB/s, by its memory clock and bus width",
         "vllm: {servers: [{url: http://127.0.0.1:9, gpu_type: NAME}]}    "
         "# a listed GPU of the same peaks, if there is one",
     )
+
+
+def test_an_unknown_gpu_that_tells_nothing_of_its_memory_has_no_mbu_either():
+    mystery = GpuReading("GPU-0", 0, "NVIDIA Mystery 9000", energy_joules=1.0)
+    assert about_gpus(mystery)[0].message == (
+        "GPU 0 GPU-0 NVIDIA Mystery 9000 is not in the specification table: no MFU, no MBU"
+    )
+
+
+def test_a_gpu_without_a_performance_monitor_is_told_once():
+    errors = {"GPU-0/dram_active_ratio": "not_supported", "GPU-0/tensor_active_ratio": "not_supported"}
+    assert about_gpus(h100(), field_errors=errors)[1:] == [
+        Finding(
+            "info",
+            "nvml",
+            "GPU-0 does not tell how busy its memory is (not_supported): no measured MBU and tensor activity",
+        )
+    ]
 
 
 def test_a_configured_type_answers_for_an_unknown_gpu():

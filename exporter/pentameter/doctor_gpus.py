@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pentameter.facts import find_gpu, gpu_specs
 from pentameter.findings import Finding
+from pentameter.model.gpu_bandwidth import bandwidth_of
+from pentameter.units import GIGA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +15,16 @@ if TYPE_CHECKING:
     from pentameter.config import Server, Settings
     from pentameter.readings import GpuReading, GpusReading
 
-_HARMLESS = {"energy_joules", "mig_enabled", "compute_capability", "memory_reserved_bytes", "handle"}
+_HARMLESS = {
+    "energy_joules",
+    "mig_enabled",
+    "compute_capability",
+    "memory_reserved_bytes",
+    "memory_bus_width_bits",
+    "memory_clock_max_hz",
+    "tensor_active_ratio",
+    "handle",
+}
 """Fields whose absence is said elsewhere, or costs no figure."""
 
 
@@ -28,7 +39,11 @@ def look_at_gpus(subject: str, reading: GpusReading, settings: Settings) -> Iter
             message = f"GPU {gpu.index} is split by MIG: power, energy and memory are those of the whole board"
             yield Finding("warning", subject, message)
     for place, reason in reading.field_errors.items():
-        if place.rpartition("/")[2] not in _HARMLESS:
+        gpu_name, _, field = place.rpartition("/")
+        if field == "dram_active_ratio":
+            message = f"{gpu_name} does not tell how busy its memory is ({reason}): no measured MBU and tensor activity"
+            yield Finding("info", subject, message)
+        elif field not in _HARMLESS:
             yield Finding("info", subject, f"{place} cannot be read: {reason}")
     here = {name for gpu in reading.gpus for name in (gpu.uuid, str(gpu.index))}
     for server in settings.vllm.servers:
@@ -67,10 +82,14 @@ def _type(subject: str, gpu: GpuReading, owner: Server | None) -> Finding:
     known = told or (spec.gpu if spec else None)
     if known is not None:
         return Finding("ok", subject, f"{what} = {known}")
+    bandwidth = bandwidth_of(gpu)
+    mbu = (
+        "no MBU" if bandwidth is None else f"MBU against {bandwidth / GIGA:.0f} GB/s, by its memory clock and bus width"
+    )
     return Finding(
         "warning",
         subject,
-        f"{what} is not in the specification table: no MFU, no MBU",
+        f"{what} is not in the specification table: no MFU, {mbu}",
         f"vllm: {{servers: [{{url: {url}, gpu_type: NAME}}]}}    # a listed GPU of the same peaks, if there is one",
     )
 

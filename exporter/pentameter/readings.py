@@ -79,6 +79,19 @@ class GpuReading:
     temperature_celsius: float | None = None
     compute_capability: str | None = None
     mig_enabled: bool | None = None
+    memory_bus_width_bits: int | None = None
+    memory_clock_max_hz: float | None = None
+    dram_active_ratio: float | None = None
+    """Bytes moved to and from the GPU's memory over what it could have moved, the mean over ``profiled_seconds``."""
+    tensor_active_ratio: float | None = None
+    """Share of cycles in which the tensor cores were at work, whatever the precision, the mean over
+    ``profiled_seconds``: not yet a share of the FLOP/s peak."""
+    profiled_seconds: float | None = None
+    """The time that ends with this reading and that the two ratios stand for. Every moment is in one reading only:
+    ratio x seconds may be added up. None where there is neither ratio."""
+    profiling_source: str = ""
+    """Who measures the ratios: ``gpm`` (NVML), ``dcgm``, or nobody. A reading that comes too soon for new ratios, or is
+    the first, has a source and no ratios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +117,22 @@ class HostReading:
     """Sum over cores of the time not idle since boot."""
     memory_total_bytes: float
     memory_used_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReading:
+    """A served model's own configuration, as it was found in files."""
+
+    server: str
+    model_name: str
+    """As it was asked for: a path or a Hugging Face name; empty where the configuration was pasted."""
+    config: Mapping[str, object]
+    """The content of ``config.json``, with what lies in files beside it about the quantisation."""
+    origin: str
+    """``configured``, ``file``, ``cache`` or ``table``."""
+    stored_bytes: float | None = None
+    """Of all tensors in the model's files."""
+    parameters: int | None = None
+    """Elements of all tensors in the model's files, where none is packed."""
+    monotonic: float = 0
+    wall: float = 0

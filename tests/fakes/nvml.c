@@ -10,7 +10,11 @@
  *   gpuN.name NVIDIA H200
  *   gpuN.energy_mj 1000         [0], and likewise power_mw, memory_used, utilization, ... as read below
  *   gpuN.since 12.5             from this CLOCK_MONOTONIC second on the counter grows by power_mw
+ *   gpuN.gpm 0                  it has no performance monitor
  *   gpuN.gpm.10 63.5            metric 10; one that is not written is not supported
+ *   gpuN.gpm.return.10 21       metric 10 has this code of its own
+ *   gpm_apart_ms 100            two samples that are not further apart are refused [0]
+ *   gpm_room 477                how many metrics the driver takes for granted that there is room for [those asked]
  *   return.FUNCTION 9           FUNCTION returns this code, whatever it is asked
  *   gpuN.return.FUNCTION 3      ... when it is asked of this GPU
  *   gpuN.return 15              every question to this GPU does

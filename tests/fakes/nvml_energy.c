@@ -70,7 +70,7 @@ EXPORT result nvmlDeviceGetFieldValues(device handle, int count, field_value *fi
 
 /* ---- GPM: two samples, then metrics between them ---- */
 
-typedef struct { int gpu; double second; } gpm_sample;
+typedef struct { int gpu; unsigned generation; double second; } gpm_sample;
 typedef struct { unsigned version, supported; } gpm_support;
 typedef struct {
     unsigned id;
@@ -79,6 +79,10 @@ typedef struct {
     const char *short_name, *long_name, *unit;
 } gpm_metric;
 typedef struct { unsigned version, count; gpm_sample *first, *second; gpm_metric metrics[]; } gpm_request;
+
+static unsigned samples_held;
+
+#ifndef WITHOUT_GPM /* a driver from before 2023 has none of these functions */
 
 EXPORT result nvmlGpmQueryDeviceSupport(device handle, gpm_support *support) {
     ENTER_DEVICE(handle);
@@ -89,12 +93,14 @@ EXPORT result nvmlGpmQueryDeviceSupport(device handle, gpm_support *support) {
 EXPORT result nvmlGpmSampleAlloc(gpm_sample **sample) {
     ENTER();
     *sample = calloc(1, sizeof **sample);
+    samples_held++;
     return SUCCESS;
 }
 
 EXPORT result nvmlGpmSampleFree(gpm_sample *sample) {
     ENTER();
     free(sample);
+    samples_held--;
     return SUCCESS;
 }
 
@@ -103,22 +109,40 @@ EXPORT result nvmlGpmSampleGet(device handle, gpm_sample *sample) {
     if (!gpu_number(index_of(handle), "gpm", 1))
         return NOT_SUPPORTED;
     sample->gpu = index_of(handle);
+    sample->generation = generation;
     sample->second = monotonic_seconds();
     return SUCCESS;
+}
+
+static void answer_metric(int gpu, gpm_metric *metric) {
+    char name[32], value[32], code[40];
+    snprintf(name, sizeof name, "gpm.%u", metric->id);
+    snprintf(code, sizeof code, "gpm.return.%u", metric->id);
+    gpu_text(gpu, name, "", value, sizeof value);
+    metric->value = atof(value);
+    metric->code = value[0] ? (result)gpu_number(gpu, code, SUCCESS) : NOT_SUPPORTED;
 }
 
 EXPORT result nvmlGpmMetricsGet(gpm_request *request) {
     ENTER();
     if (request->version != 1)
         return ARGUMENT_VERSION_MISMATCH;
-    if (request->first->gpu != request->second->gpu || request->second->second <= request->first->second)
+    double apart = request->second->second - request->first->second;
+    if (request->first->gpu != request->second->gpu || request->first->generation != generation ||
+        request->second->generation != generation || apart <= number("gpm_apart_ms", 0) * 1e-3)
         return INVALID_ARGUMENT;
-    for (unsigned i = 0; i < request->count; i++) {
-        gpm_metric *metric = &request->metrics[i];
-        char name[32];
-        snprintf(name, sizeof name, "gpm.%u", metric->id);
-        metric->value = gpu_number(request->first->gpu, name, -1);
-        metric->code = metric->value < 0 ? NOT_SUPPORTED : SUCCESS;
-    }
+    /* A real driver may touch all the room that its own header has for metrics, here that of 2026. */
+    for (unsigned i = request->count; i < (unsigned)number("gpm_room", 0); i++)
+        request->metrics[i].code = NOT_SUPPORTED;
+    for (unsigned i = 0; i < request->count; i++)
+        answer_metric(request->first->gpu, &request->metrics[i]);
     return SUCCESS;
 }
+
+#endif
+
+/* ---- for the tests alone ---- */
+
+EXPORT unsigned fake_nvml_gpm_samples(void) { return samples_held; }
+
+void forget_gpm_samples(void) { samples_held = 0; }

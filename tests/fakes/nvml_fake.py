@@ -43,7 +43,7 @@ def uuid(index: int) -> str:
     return f"GPU-{index:08d}-0000-4000-8000-000000000000"
 
 
-def build_library(folder: Path) -> Path:
+def build_library(folder: Path, *defines: str) -> Path:
     """Compile the fake into ``folder``, once; skips the test where there is no C compiler."""
     library = folder / SONAME
     if library.exists():
@@ -56,7 +56,8 @@ def build_library(folder: Path) -> Path:
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-fvisibility=hidden"]
     # glibc takes a loaded library with this soname for the one that pynvml asks for by name.
     soname = f"-Wl,-soname,{SONAME}"
-    subprocess.run([compiler, *flags, soname, "-o", str(library), *sources], check=True)
+    chosen = [f"-D{name}" for name in defines]
+    subprocess.run([compiler, *flags, *chosen, soname, "-o", str(library), *sources], check=True)
     return library
 
 
@@ -71,9 +72,13 @@ class FakeNvml:
         self.set(gpus=gpus)
 
     @classmethod
-    def for_tests(cls, tmp_path_factory: pytest.TempPathFactory, gpus: int = 1) -> FakeNvml:
-        """Return a new machine; the library is compiled once per test session."""
-        library = build_library(tmp_path_factory.getbasetemp() / "fake-nvml")
+    def for_tests(cls, tmp_path_factory: pytest.TempPathFactory, gpus: int = 1, *defines: str) -> FakeNvml:
+        """Return a new machine; the library is compiled once per test session.
+
+        ``defines`` choose another driver (``WITHOUT_GPM``: one that is too old to have a performance monitor), for
+        child processes alone: a process keeps the first library that it has loaded.
+        """
+        library = build_library(tmp_path_factory.getbasetemp() / "-".join(("fake-nvml", *defines)), *defines)
         return cls(library, tmp_path_factory.mktemp("nvml") / "state", gpus)
 
     def set(self, **values: float | str) -> None:
@@ -137,6 +142,11 @@ class FakeNvml:
         """Return how often this process has called a function of the library since ``in_process``."""
         assert self._loaded is not None, "only inside in_process()"
         return int(self._loaded.fake_nvml_calls(function.encode()))
+
+    def gpm_samples(self) -> int:
+        """Return how many samples of the performance monitor this process holds."""
+        assert self._loaded is not None, "only inside in_process()"
+        return int(self._loaded.fake_nvml_gpm_samples())
 
     def _update(self, changes: dict[str, str | None]) -> None:
         """Replace the file in one step, so that no call sees half of a change."""

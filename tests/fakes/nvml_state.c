@@ -122,4 +122,5 @@ EXPORT unsigned fake_nvml_calls(const char *function) {
 EXPORT void fake_nvml_reset(void) {
     memset(counted, 0, sizeof counted);
     initialised = 0;
+    forget_gpm_samples();
 }

@@ -23,6 +23,8 @@ void gpu_text(int gpu, const char *name, const char *otherwise, char *value, uns
 unsigned gpu_count(void);
 int index_of(device handle);
 
+void forget_gpm_samples(void); /* of the process, when a test ends without giving them back */
+
 result injected(const char *function); /* counts the call, sleeps, and returns the code to inject */
 result enter(const char *function);    /* ... or UNINITIALIZED */
 result enter_index(const char *function, int gpu);

@@ -23,7 +23,7 @@ def test_a_reading_is_in_base_units(nvml):
     nvml.set(driver="580.95.05")
     nvml.gpu(0, name="NVIDIA H200", energy_mj=1_234_500, power_mw=350_000, power_limit_mw=700_000)
     nvml.gpu(0, memory_total=150_000_000_000, memory_used=90_000_000_000, memory_reserved=500_000_000)
-    nvml.gpu(0, utilization=75, memory_utilization=25, temperature=61, mig=0)
+    nvml.gpu(0, utilization=75, memory_utilization=25, temperature=61, mig=0, bus_width=6144, max_memory_mhz=3201)
     source = NvmlSource(monotonic=lambda: 12.5, wall=lambda: 1_700_000_000.0)
 
     assert source.read() == GpusReading(
@@ -45,6 +45,9 @@ def test_a_reading_is_in_base_units(nvml):
                 temperature_celsius=61.0,
                 compute_capability="9.0",
                 mig_enabled=False,
+                memory_bus_width_bits=6144,
+                memory_clock_max_hz=3_201_000_000.0,
+                profiling_source="gpm",
             ),
         ),
         driver_version="580.95.05",
@@ -191,4 +194,5 @@ def test_identity_is_asked_once(nvml):
         source.read()
     names = ("nvmlInitWithFlags", "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetCudaComputeCapability")
     assert [nvml.calls(name) for name in names] == [1, 1, 1, 1]
+    assert [nvml.calls(name) for name in ("nvmlDeviceGetMemoryBusWidth", "nvmlDeviceGetMaxClockInfo")] == [1, 1]
     assert nvml.calls(ENERGY) == 3

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from pentameter.readings import GpuReading, GpusReading
 from pentameter.sources import SourceAbsent, SourceError
-from pentameter.sources.nvml_gpu import (
+from pentameter.sources.nvml_codes import (
     DRIVER_NOT_LOADED,
     LIB_RM_VERSION_MISMATCH,
     LIBRARY_NOT_FOUND,
     LIFECYCLE,
     UNKNOWN,
-    Gpu,
     code_of,
     nvml_errors,
     reason_of,
 )
+from pentameter.sources.nvml_gpu import Gpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class NvmlSource:
 
         Raises ``SourceAbsent`` where there is nothing to read and never was (``library_missing``,
         ``driver_missing``, ``no_device``, ``pynvml_missing``) and ``SourceError`` with a word of
-        ``nvml_gpu.REASONS`` (or ``unofficial_pynvml``, ``other``) for everything else.
+        ``nvml_codes.REASONS`` (or ``unofficial_pynvml``, ``other``) for everything else.
         """
         nvml = _import_pynvml()
         try:
@@ -89,9 +89,11 @@ class NvmlSource:
     def close(self) -> None:
         """Shut NVML down and forget the handles; never raises."""
         nvml, self._nvml = self._nvml, None
-        self._gpus = ()
+        gpus, self._gpus = self._gpus, ()
         self._unopened = {}
         if nvml is not None:
+            for gpu in gpus:
+                gpu.close(nvml)
             with contextlib.suppress(*nvml_errors(nvml)):
                 nvml.nvmlShutdown()
 

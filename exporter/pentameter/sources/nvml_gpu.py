@@ -1,4 +1,4 @@
-"""One GPU behind NVML: what it is asked, in which units it answers, and what its refusals mean.
+"""One GPU behind NVML: what it is asked, and in which units it answers.
 
 ``pynvml`` has no annotations: it is passed around as a module, and what it returns is ``Any`` until a
 conversion in this file has made it a float, a string or a truth value.
@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pentameter.units import MILLI, PERCENT
+from pentameter.sources.nvml_codes import LIFECYCLE, PERMANENT, UNKNOWN, code_of, nvml_errors, reason_of
+from pentameter.sources.nvml_gpm import METRICS, Gpm
+from pentameter.units import MILLI, MILLION, PERCENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,78 +22,8 @@ if TYPE_CHECKING:
 
     Answer = dict[str, Any]
 
-# Return codes of NVML's stable binary interface; ``pynvml`` cannot be imported here to name them.
-UNINITIALIZED = 1
-NO_PERMISSION = 4
-DRIVER_NOT_LOADED = 9
-LIBRARY_NOT_FOUND = 12
-GPU_IS_LOST = 15
-LIB_RM_VERSION_MISMATCH = 18
-UNKNOWN = 999
-_NOT_SUPPORTED = 3
-_FUNCTION_NOT_FOUND = 13
-_RESET_REQUIRED = 16
-_ARGUMENT_VERSION_MISMATCH = 25
-_GPU_NOT_FOUND = 28
-
-REASONS = {
-    UNINITIALIZED: "uninitialized",
-    2: "invalid_argument",
-    _NOT_SUPPORTED: "not_supported",
-    NO_PERMISSION: "no_permission",
-    6: "not_found",
-    8: "insufficient_power",
-    DRIVER_NOT_LOADED: "driver_missing",
-    10: "timeout",
-    11: "irq_issue",
-    LIBRARY_NOT_FOUND: "library_missing",
-    _FUNCTION_NOT_FOUND: "function_not_found",
-    14: "corrupted_inforom",
-    GPU_IS_LOST: "gpu_lost",
-    _RESET_REQUIRED: "reset_required",
-    17: "operating_system",
-    LIB_RM_VERSION_MISMATCH: "driver_mismatch",
-    20: "out_of_memory",
-    21: "no_data",
-    _ARGUMENT_VERSION_MISMATCH: "version_mismatch",
-    _GPU_NOT_FOUND: "gpu_not_found",
-    UNKNOWN: "unknown",
-}
-"""One word for each return code; a code that is not here is ``other``."""
-
-LIFECYCLE = frozenset(
-    {
-        UNINITIALIZED,
-        DRIVER_NOT_LOADED,
-        LIBRARY_NOT_FOUND,
-        GPU_IS_LOST,
-        _RESET_REQUIRED,
-        LIB_RM_VERSION_MISMATCH,
-        _GPU_NOT_FOUND,
-    }
-)
-"""After these no handle can be trusted: the whole reading fails and NVML is initialised anew."""
-
-_PERMANENT = frozenset({_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH})
-"""The board or the driver will say the same next time, so it is not asked again."""
-
 _KEEP_SECONDS = 60.0
 """An operator changes a power limit rarely, but does change it: that is how power capping is tried."""
-
-
-def nvml_errors(nvml: ModuleType) -> tuple[type[Exception], ...]:
-    """Return what calls into ``pynvml`` raise; the second is no subclass of the first."""
-    return (nvml.NVMLError, nvml.NVMLLibraryMismatchError)
-
-
-def code_of(error: Exception) -> int:
-    """Return the NVML return code; a mismatched library, which carries none, counts as an old structure."""
-    return int(getattr(error, "value", _ARGUMENT_VERSION_MISMATCH))
-
-
-def reason_of(error: Exception) -> str:
-    """Return the one word for an error from ``pynvml``."""
-    return REASONS.get(code_of(error), "other")
 
 
 def _energy(nvml: ModuleType, handle: object) -> Answer:
@@ -149,6 +81,15 @@ def _mig(nvml: ModuleType, handle: object) -> Answer:
     return {"mig_enabled": bool(current)}
 
 
+def _bus_width(nvml: ModuleType, handle: object) -> Answer:
+    return {"memory_bus_width_bits": int(nvml.nvmlDeviceGetMemoryBusWidth(handle))}
+
+
+def _memory_clock(nvml: ModuleType, handle: object) -> Answer:
+    megahertz = nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM)
+    return {"memory_clock_max_hz": float(megahertz) * MILLION}
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """Fields of ``GpuReading`` that one call answers."""
@@ -170,6 +111,8 @@ _QUESTIONS = (
     _Question(("power_limit_watts",), (_power_limit,), _KEEP_SECONDS),
     _Question(("mig_enabled",), (_mig,), _KEEP_SECONDS),
     _Question(("compute_capability",), (_compute_capability,), math.inf),
+    _Question(("memory_bus_width_bits",), (_bus_width,), math.inf),
+    _Question(("memory_clock_max_hz",), (_memory_clock,), math.inf),
 )
 
 
@@ -181,6 +124,7 @@ class Gpu:
         self.identity = identity
         self._refused: dict[_Question, tuple[int, str]] = {}
         self._kept: dict[_Question, tuple[float, Answer]] = {}
+        self._gpm = Gpm(handle)
 
     def read(self, nvml: ModuleType, monotonic: float) -> tuple[GpuReading, dict[str, str]]:
         """Return the reading, and ``field -> reason`` for each field that is missing from it.
@@ -207,7 +151,19 @@ class Gpu:
             troubles |= {field: reason for field in question.fields if field not in answer}
         if unknown is not None and not alive:
             raise unknown
-        return replace(self.identity, **answers), troubles
+        profile, profile_troubles = self._profile(nvml, monotonic, split=bool(answers.get("mig_enabled")))
+        return replace(self.identity, **answers, **profile), troubles | profile_troubles
+
+    def close(self, nvml: ModuleType) -> None:
+        """Give back what the driver holds for this GPU; never raises."""
+        self._gpm.free(nvml)
+
+    def _profile(self, nvml: ModuleType, monotonic: float, *, split: bool) -> tuple[Answer, dict[str, str]]:
+        """Ask the performance monitor, which counts a whole board: of one split by MIG it would mix its tenants."""
+        if split:
+            self._gpm.free(nvml)
+            return {}, dict.fromkeys(METRICS, "mig_enabled")
+        return self._gpm.read(nvml, monotonic)
 
     def _ask(self, nvml: ModuleType, question: _Question, monotonic: float) -> tuple[Answer, str]:
         """Return the answer and, where part of it is missing for good, the reason."""
@@ -219,7 +175,7 @@ class Gpu:
             try:
                 answer = call(nvml, self._handle)
             except nvml_errors(nvml) as error:
-                if code_of(error) not in _PERMANENT:
+                if code_of(error) not in PERMANENT:
                     raise
                 reason = reason_of(error)
                 self._refused[question] = (number + 1, reason)
