@@ -1,10 +1,25 @@
 """Small worlds for tests: what a test does not name is left out or plain."""
 
+from pentameter.model.parallel import Parallel
+from pentameter.model.spec import Basis, Layer, Matrices, ModelSpec
 from pentameter.readings import EngineReading, GpuReading
 from pentameter.records import FinishedRequest, RecordsReading
 from pentameter.slo import Policy, Slo
 from pentameter.windows import Interval
-from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, Served, World
+from pentameter.work_meter import KEYS
+from pentameter.world import (
+    Deployment,
+    Engine,
+    Gpu,
+    GpuSpec,
+    GridIntensity,
+    Peaks,
+    Rolled,
+    Served,
+    ServedModel,
+    UnknownModel,
+    World,
+)
 
 WINDOW = "1m"
 A100 = GpuSpec("A100-SXM4-80GB", ("NVIDIA A100-SXM4-80GB",), 312e12, 2e12)
@@ -12,11 +27,18 @@ H100 = GpuSpec("H100-SXM-80GB", ("NVIDIA H100 80GB HBM3",), 989.4e12, 3.35e12)
 POLAND = GridIntensity("POL", 588.6, "Ember 2025", "lifecycle")
 ICELAND = GridIntensity("ISL", 27.8, "Ember 2024", "lifecycle")
 
+# The lecture's "7B": 14 GB in 16 bits, without any attention.
+LECTURE_7B = ModelSpec(
+    "Lecture7B", (Layer(1, dense=(Matrices("mlp", 7_000_000_000, 16),)),), embedding=None, unembedding=None
+)
+# The same where nothing but the number is known.
+COUNTED_7B = ModelSpec("", (Layer(1, dense=(Matrices("all", 7_000_000_000, 16),)),), None, None, basis=Basis.PARAMETERS)
 
-def rolled(deltas=None, *, seconds=10.0, histograms=None, tick=None, window=WINDOW):
+
+def rolled(deltas=None, *, seconds=10.0, histograms=None, tick=None, tick_histograms=None, window=WINDOW):
     """Return one window that saw ``deltas``, and a tick that saw ``tick``; None leaves either out."""
     windows = {} if deltas is None else {window: Interval(seconds, deltas, histograms or {})}
-    return Rolled(windows, None if tick is None else Interval(1.0, tick))
+    return Rolled(windows, None if tick is None else Interval(1.0, tick, tick_histograms or {}))
 
 
 def engine(
@@ -25,6 +47,7 @@ def engine(
     seconds=10.0,
     histograms=None,
     tick=None,
+    tick_histograms=None,
     counters=None,
     gauges=None,
     cache_config=None,
@@ -37,19 +60,65 @@ def engine(
     flow=None,
     flow_tick=None,
     stalled=None,
+    served_model=None,
+    unknown=None,
+    work=None,
+    work_tick=None,
 ):
     """Return an engine; its counters read as high as the window's increase unless they are given.
 
-    ``flow`` is what arrived and was aborted in the window, ``flow_tick`` since the last snapshot.
+    ``flow`` is what arrived and was aborted in the window, ``flow_tick`` since the last snapshot; ``work`` and
+    ``work_tick`` likewise what the model's work cost; ``unknown`` is why its model is not known.
     """
     counters = {**(deltas or {}), **(tick or {})} if counters is None else counters
-    reading = EngineReading(model, name, counters, gauges or {}, {}, cache_config or {})
-    what = rolled(deltas, seconds=seconds, histograms=histograms, tick=tick, window=window)
+    reading = EngineReading(model, name, counters, gauges or {}, histograms or {}, cache_config or {})
+    what = rolled(
+        deltas, seconds=seconds, histograms=histograms, tick=tick, tick_histograms=tick_histograms, window=window
+    )
     arrivals = rolled(flow, seconds=seconds, tick=flow_tick, window=window)
-    return Engine(server, reading, what, spec, version, arrivals, stalled)
+    costs = rolled(work, seconds=seconds, tick=work_tick, window=window)
+    return Engine(
+        server,
+        reading,
+        what,
+        peaks(spec),
+        version,
+        arrivals,
+        stalled,
+        model=served_model,
+        unknown_model=None if unknown is None else UnknownModel(unknown),
+        work=costs,
+    )
 
 
-def gpu(joules=None, *, seconds=10.0, tick=None, uuid="GPU-0", index=0, name=H100.nvml_names[0], **reading):
+def serving(spec, *, tensor=1, pipeline=1, data=1, kv_bits=16.0, **more):
+    """Return a model as a server runs it: on one GPU, with a cache of 16 bits."""
+    return ServedModel(spec, Parallel(tensor, pipeline, data), kv_bits, **more)
+
+
+def work(**amounts):
+    """Return an account of work in which all is 0 but what is given, as ``flops_decode_16bit`` for its key."""
+    given = {key.replace("_", "/"): float(amount) for key, amount in amounts.items()}
+    assert given.keys() <= set(KEYS), given
+    return dict.fromkeys(KEYS, 0.0) | given
+
+
+def peaks(spec):
+    """Return what a GPU of the table can do, of none what nobody knows."""
+    return Peaks() if spec is None else Peaks(dict(spec.peaks), spec.memory_bandwidth, "table", "table", spec.gpu)
+
+
+def gpu(
+    joules=None,
+    *,
+    seconds=10.0,
+    tick=None,
+    uuid="GPU-0",
+    index=0,
+    name=H100.nvml_names[0],
+    profile=None,
+    **reading,
+):
     """Return a GPU that used ``joules`` over the window, and ``tick`` joules since the last snapshot."""
     counted = joules if joules is not None else tick
     energy = None if counted is None else 1e6 + counted
@@ -58,7 +127,8 @@ def gpu(joules=None, *, seconds=10.0, tick=None, uuid="GPU-0", index=0, name=H10
         seconds=seconds,
         tick=None if tick is None else {"energy_joules": tick},
     )
-    return Gpu(GpuReading(uuid, index, name, energy, **reading), history, H100, "a", history.tick)
+    watched = rolled(profile, seconds=seconds)
+    return Gpu(GpuReading(uuid, index, name, energy, **reading), history, H100, watched, "a", history.tick)
 
 
 def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0", serving=None):

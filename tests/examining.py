@@ -40,10 +40,10 @@ def findings_for(chosen):
 
 
 def about_vllm(answers, **keys):
-    """Return what is found at a server called ``a``, without what the settings lack."""
+    """Return what is found at a server called ``a``, without what the settings lack, and without its model."""
     with ScriptedServer(answers) as server:
         found = findings_for(settings({"vllm": {"servers": [{"url": server.url, "name": "a", **keys}]}, **NO_GPUS}))
-        return [finding for finding in found if finding.subject != "settings"], server.url
+        return [finding for finding in found if finding.subject not in ("settings", "model a")], server.url
 
 
 class Source:

@@ -3,6 +3,7 @@
 Because every counter doubles, what the page says in all is what happened in the ten seconds.
 """
 
+import json
 import re
 
 from builders import H100, POLAND
@@ -10,9 +11,10 @@ from pentameter.capacity.estimate import Limits
 from pentameter.capacity.load import LoadWindow
 from pentameter.capacity.memory import CapacityBook
 from pentameter.health import BUILD_INFO
-from pentameter.meter import Meter, ServerPlan
+from pentameter.meter import Meter
 from pentameter.readings import GpuReading, GpusReading, HostReading
-from pentameter.records import FinishedRequest, RecordsReading
+from pentameter.records import EngineConfig, FinishedRequest, RecordsReading
+from pentameter.server_plan import ServerPlan
 from pentameter.slo import Slo
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources.vllm_page import PageReader
@@ -28,6 +30,28 @@ DOLLARS_PER_GPU_HOUR = 1.8
 
 # Joules in the ten seconds, and watts at their end.
 GPUS = {"GPU-0": (5000.0, 510.0), "GPU-1": (3000.0, 290.0)}
+
+# The model behind the captures of the real vLLM, a made-up one.
+TINY_LLAMA = {
+    "architectures": ["LlamaForCausalLM"],
+    "head_dim": 32,
+    "hidden_size": 256,
+    "intermediate_size": 688,
+    "model_type": "llama",
+    "num_attention_heads": 8,
+    "num_hidden_layers": 4,
+    "num_key_value_heads": 4,
+    "tie_word_embeddings": False,
+    "vocab_size": 2048,
+}
+FACTS = {
+    "hf_config": json.dumps(TINY_LLAMA),
+    "dtype": "bfloat16",
+    "tensor_parallel_size": 2,
+    "max_num_seqs": 256,
+    "max_num_batched_tokens": 2048,
+    "max_model_len": 2048,
+}
 
 _SAMPLE = re.compile(r"(?P<name>(?:ray_)?vllm[:_]\w+)(?P<labels>\{.*\})? (?P<value>\S+)")
 _TYPE = re.compile(r"# TYPE (?P<family>\S+) (?:counter|histogram)")
@@ -45,6 +69,12 @@ def doubled(page: str) -> str:
         return f"{sample['name']}{sample['labels'] or ''} {float(sample['value']) * 2}"
 
     return "".join(twice(line) + "\n" for line in page.splitlines())
+
+
+def busy(page: str) -> str:
+    """Return a page on which four requests run, that hold a hundredth of the cache."""
+    page = re.sub(r"(?m)^(vllm:num_requests_running\{.*\}) \S+$", r"\1 4.0", page)
+    return re.sub(r"(?m)^(vllm:kv_cache_usage_perc\{.*\}) \S+$", r"\1 0.01", page)
 
 
 def _gpus(monotonic, share):
@@ -65,6 +95,11 @@ def _gpus(monotonic, share):
                 utilization_ratio=0.9,
                 temperature_celsius=60.0 + index,
                 compute_capability="9.0",
+                # Measured over the ten seconds.
+                dram_active_ratio=0.3 if share else None,
+                tensor_active_ratio=0.2 if share else None,
+                profiled_seconds=SECONDS if share else None,
+                profiling_source="gpm",
             )
             for index, (uuid, (joules, watts)) in enumerate(GPUS.items())
         ),
@@ -130,7 +165,11 @@ def learnt(meter, model_name):
 
 
 def metered(page: str, *, records: bool = False) -> Meter:
-    """Return the meter after the ten seconds: a snapshot was made of their beginning, none yet of their end."""
+    """Return the meter after the ten seconds: a snapshot was made of their beginning, none yet of their end.
+
+    With records there is the plugin, which tells the model too, and the server is busy at either end.
+    """
+    page = busy(page) if records else page
     meter = Meter(
         WINDOWS,
         [ServerPlan(SERVER, gpu_dollars_per_hour=DOLLARS_PER_GPU_HOUR)],
@@ -143,20 +182,26 @@ def metered(page: str, *, records: bool = False) -> Meter:
         now = BEGINNING + share * SECONDS
         if share:
             meter.measure(BEGINNING, START_WALL)
-        meter.take_vllm(reader.read(text.encode(), "text/plain", monotonic=now, wall=START_WALL + now - BEGINNING))
+        reading = reader.read(text.encode(), "text/plain", monotonic=now, wall=START_WALL + now - BEGINNING)
+        if records:
+            _take_records(meter, now) if share else _begin_records(meter, now, reading)
+        meter.take_vllm(reading)
         meter.take_gpus(_gpus(now, share), "nvml")
         # 20 of 4 x 10 seconds busy.
         meter.take_host(HostReading(now, START_WALL + now - BEGINNING, 4, 1000.0 + 20.0 * share, 64e9, 12e9))
         for health in (_up("vllm", SERVER), _up("nvml"), _up("host"), *([_up("plugin")] if records else [])):
             meter.take_health(health)
-        if records and share:
-            _take_records(meter, now)
     return meter
 
 
+def _begin_records(meter, now, reading):
+    [engine] = reading.engines
+    learnt(meter, engine.model_name)
+    config = EngineConfig(engine.model_name, engine.engine, facts=FACTS)
+    meter.take_records(RecordsReading(now, START_WALL, configs=(config,)), "plugin")
+
+
 def _take_records(meter, now):
-    [engine] = meter.requests.engines(SERVER)
-    learnt(meter, engine[0])
     finished = 123  # as many as the page counts
     counts = {"accepted": float(finished)}
     meter.take_records(RecordsReading(now, START_WALL + SECONDS, requests(finished), counts=counts), "plugin")

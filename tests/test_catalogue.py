@@ -1,13 +1,15 @@
 """The catalogue: the public names, and the manners that every one of them keeps."""
 
+import math
 import re
 
 import pytest
 
-from builders import A100, POLAND, deployment, engine, gpu, world
+from builders import A100, LECTURE_7B, POLAND, deployment, engine, gpu, serving, work, world
 from pentameter import catalogue
 from pentameter.catalogue import CATALOGUE
 from pentameter.metric import Dimension, Unit
+from pentameter.readings import Histogram
 
 ENGINE = ("server", "model_name", "engine")
 LATENCY = (*ENGINE, "window", "stat", "basis")
@@ -15,9 +17,27 @@ SOURCE = ("source", "server")
 
 # The contract with dashboards and alerts: a change here breaks somebody.
 CONTRACT = {
+    "model_info": (
+        *ENGINE,
+        "architecture",
+        "quantization",
+        "kv_cache_dtype",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "spec",
+        "origin",
+        "contexts",
+    ),
+    "model_unknown": (*ENGINE, "reason"),
+    "model_parameters": (*ENGINE, "kind"),
     "model_flops_total": (*ENGINE, "phase", "basis"),
     "mfu_ratio": (*ENGINE, "window", "phase", "basis"),
-    "arithmetic_intensity_flops_per_byte": (*ENGINE, "window", "phase"),
+    "engine_steps_total": ENGINE,
+    "gpu_peak_flops_per_second": (*ENGINE, "precision", "source"),
+    "arithmetic_intensity_flops_per_byte": (*ENGINE, "window", "phase", "basis"),
+    "roofline_ridge_flops_per_byte": (*ENGINE, "precision"),
+    "roofline_bound": (*ENGINE, "window", "phase", "bound"),
     "ttft_seconds": LATENCY,
     "tpot_seconds": LATENCY,
     "inter_token_latency_seconds": LATENCY,
@@ -61,12 +81,31 @@ CONTRACT = {
     "requests_running": ENGINE,
     "requests_waiting": ENGINE,
     "window_coverage_seconds": (*ENGINE, "window"),
+    "weights_bytes": (*ENGINE, "basis"),
+    "weights_per_gpu_bytes": (*ENGINE, "basis"),
+    "gpu_memory_overhead_bytes": (*ENGINE, "basis"),
     "mbu_ratio": (*ENGINE, "window", "phase", "basis"),
+    "decode_step_mbu_ratio": (*ENGINE, "window"),
     "memory_read_bytes_total": (*ENGINE, "phase", "basis", "what"),
+    "memory_written_bytes_total": (*ENGINE, "phase", "basis", "what"),
+    "gpu_peak_memory_bandwidth_bytes_per_second": (*ENGINE, "source"),
     "kv_cache_usage_ratio": ENGINE,
     "kv_cache_capacity_tokens": ENGINE,
-    "prefix_cache_hit_ratio": (*ENGINE, "window"),
+    "kv_cache_bytes_per_token": ENGINE,
+    "kv_cache_bytes": (*ENGINE, "state"),
+    "kv_cache_waste_ratio": ENGINE,
+    "kv_cache_waste_reference_ratio": ENGINE,
+    "kv_cache_free_sequences": (*ENGINE, "window"),
     "preemptions_total": ENGINE,
+    "preemption_ratio": (*ENGINE, "window"),
+    "prefix_cache_hit_ratio": (*ENGINE, "window"),
+    "prefix_cache_saved_tokens_total": ENGINE,
+    "prefix_cache_saved_flops_total": (*ENGINE, "basis"),
+    "prefix_cache_saved_joules_total": (*ENGINE, "basis"),
+    "prefix_cache_saved_dollars_total": (*ENGINE, "basis"),
+    "quantization_weights_bytes": (*ENGINE, "format"),
+    "quantization_tpot_floor_seconds": (*ENGINE, "window", "format"),
+    "quantization_sequences": (*ENGINE, "window", "format"),
     "gpu_memory_used_bytes": ("gpu",),
     "gpu_memory_total_bytes": ("gpu",),
     "energy_joules_total": (*ENGINE, "component", "basis"),
@@ -204,8 +243,18 @@ def full_world():
         ),
         10.0,
     )
-    one = engine(deltas, tick=deltas, spec=A100)
-    return world(deployment(one, gpus=[gpu(10.0, tick=1.0)], gpu_count=1, price=1.0), grid=POLAND, elapsed_seconds=1.0)
+    done = work(weights_decode=1e9, flops_decode_16bit=1e9)
+    one = engine(
+        deltas,
+        tick=deltas,
+        spec=A100,
+        histograms={"iteration_tokens": Histogram((math.inf,), (1.0,), 1.0)},
+        served_model=serving(LECTURE_7B),
+        work=done,
+        work_tick=done,
+    )
+    gpus = [gpu(10.0, tick=1.0, power_limit_watts=400.0)]
+    return world(deployment(one, gpus=gpus, gpu_count=1, price=1.0), grid=POLAND, elapsed_seconds=1.0)
 
 
 def test_gauges_and_histograms_come_as_samples_and_counters_as_increments():
@@ -218,8 +267,14 @@ def test_every_dimension_is_asked():
     assert {sample.metric.dimension for sample in samples} == set(Dimension)
     assert {sample.metric.name for sample in increments} == {
         "pentameter_model_flops_total",
+        "pentameter_engine_steps_total",
         "pentameter_memory_read_bytes_total",
+        "pentameter_memory_written_bytes_total",
         "pentameter_preemptions_total",
+        "pentameter_prefix_cache_saved_tokens_total",
+        "pentameter_prefix_cache_saved_flops_total",
+        "pentameter_prefix_cache_saved_joules_total",
+        "pentameter_prefix_cache_saved_dollars_total",
         "pentameter_energy_joules_total",
         "pentameter_gpu_energy_joules_total",
         "pentameter_carbon_grams_total",

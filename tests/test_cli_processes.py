@@ -29,6 +29,7 @@ END_SECONDS = 8.0
 
 IMPOSSIBLE = {
     "pentameter_source_absent",  # in the demo everything is there
+    "pentameter_model_unknown",  # and its model is known
     # What is learnt takes half an hour of traffic.
     "pentameter_goodput_capacity_requests_per_second",
     "pentameter_goodput_capacity_per_gpu_requests_per_second",
@@ -41,6 +42,19 @@ CONSTANT = {
     "pentameter_kv_cache_capacity_tokens",  # fixed when vLLM starts, like the next two
     "pentameter_gpu_memory_used_bytes",
     "pentameter_gpu_memory_total_bytes",
+    "pentameter_gpu_memory_overhead_bytes",
+    # What the model is and takes, and what the GPU can do.
+    "pentameter_model_info",
+    "pentameter_model_parameters",
+    "pentameter_weights_bytes",
+    "pentameter_weights_per_gpu_bytes",
+    "pentameter_kv_cache_bytes_per_token",
+    "pentameter_quantization_weights_bytes",
+    "pentameter_gpu_peak_flops_per_second",
+    "pentameter_gpu_peak_memory_bandwidth_bytes_per_second",
+    "pentameter_roofline_ridge_flops_per_byte",
+    "pentameter_roofline_bound",  # prefill stays limited by compute, decode by memory
+    "pentameter_kv_cache_waste_reference_ratio",
     "pentameter_gpu_power_limit_watts",
     "pentameter_grid_intensity_grams_per_kwh",
     "pentameter_cost_per_hour_dollars",

@@ -23,7 +23,7 @@ def test_tokens_without_flops_mean_that_the_flag_is_missing():
     assert found[-1] == Finding(
         "warning",
         "vllm a engine 0",
-        "MFU metrics are off, FLOPs stay at 0 while tokens flow: MFU and MBU left out",
+        "MFU metrics are off, FLOPs stay at 0 while tokens flow: MFU and MBU with basis=vllm left out",
         "vllm serve ... --enable-mfu-metrics",
     )
 
@@ -65,7 +65,7 @@ def test_what_an_old_release_lacks_names_the_release_that_has_it():
         Finding(
             "info",
             "vllm a engine 0",
-            "no vllm:estimated_flops_per_gpu_total: MFU and MBU left out; vLLM has it from 0.17",
+            "no vllm:estimated_flops_per_gpu_total: MFU and MBU with basis=vllm left out; vLLM has it from 0.17",
             "pip install 'vllm>=0.17'    # and then --enable-mfu-metrics",
         )
         in found

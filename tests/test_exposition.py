@@ -12,6 +12,7 @@ import scenario
 from pentameter.catalogue import CATALOGUE
 from pentameter.dimensions.energy import ENERGY
 from pentameter.dimensions.requests import REQUEST_TTFT
+from pentameter.dimensions.served_model import MODEL_UNKNOWN
 from pentameter.dimensions.timing import RUNNING
 from pentameter.exposition import MAX_FORMATS, Exposition
 from pentameter.health import SOURCE_ABSENT, SOURCE_UP
@@ -141,8 +142,8 @@ def test_the_families_come_in_the_order_of_the_catalogue(accept):
 
 
 def test_the_full_page_shows_every_metric_of_the_catalogue():
-    # Every source of the scenario is there, so none is absent.
-    assert {sample.metric for sample in FULL.samples} == set(CATALOGUE) - {SOURCE_ABSENT}
+    # Every source of the scenario is there, so none is absent, and its model is known.
+    assert {sample.metric for sample in FULL.samples} == set(CATALOGUE) - {SOURCE_ABSENT, MODEL_UNKNOWN}
 
 
 def test_a_metric_without_samples_leaves_no_empty_family():

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from pentameter.meter import Meter, MixedBackendsError, ServerPlan
+from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import EngineReading, GpuReading, GpusReading, Histogram, HostReading, VllmReading
+from pentameter.server_plan import ServerPlan
 from pentameter.snapshot import SourceHealth
 from pentameter.windows import Window
 from pentameter.world import GpuSpec, GridIntensity

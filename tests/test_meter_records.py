@@ -5,9 +5,10 @@ import math
 import pytest
 
 from builders import finished, found, names, records, slo, value
-from pentameter.meter import Meter, MixedBackendsError, ServerPlan
+from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import EngineReading, Histogram, VllmReading
 from pentameter.records import EngineConfig
+from pentameter.server_plan import ServerPlan
 from pentameter.snapshot import SourceHealth
 from pentameter.windows import Window
 

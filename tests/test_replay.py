@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from builders import slo
-from pentameter.meter import Meter, ServerPlan
+from pentameter.meter import Meter
+from pentameter.server_plan import ServerPlan
 from pentameter.simulator.offline import WALL_AT_ZERO, OfflineVllm
 from pentameter.simulator.presets import DEFAULT
 from pentameter.snapshot import SourceHealth

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 from pentameter.config import Settings, seconds_of
 from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
-from pentameter.facts import find_gpu, gpu_specs, grid_intensities
-from pentameter.meter import Meter, ServerPlan
+from pentameter.facts import find_gpu, find_model, gpu_specs, grid_intensities
+from pentameter.meter import Meter
+from pentameter.served_models import ModelPlan
+from pentameter.server_plan import ServerPlan
 from pentameter.slo import OBJECTIVES, Policy, Slo
+from pentameter.sources import SourceAbsent, SourceError
+from pentameter.sources.dcgm import DcgmSource
 from pentameter.sources.host import HostSource
 from pentameter.sources.http_get import Credentials
+from pentameter.sources.model_files import ModelFiles
+from pentameter.sources.model_names import served_root
 from pentameter.sources.nvml import NvmlSource
 from pentameter.sources.otlp import OtlpInbox
 from pentameter.sources.otlp_forward import OtlpForwarder
@@ -21,16 +27,32 @@ from pentameter.windows import Window
 from pentameter.world import GridIntensity
 
 if TYPE_CHECKING:
+    from pentameter.config import Server, Vllm
     from pentameter.records import RecordsReading
     from pentameter.sources import Source
 
 log = logging.getLogger("pentameter")
 
 RECORDS_INTERVAL_SECONDS = 0.25
+MODEL_INTERVAL_SECONDS = 60.0
+"""A server may be restarted with another model under the same name."""
 
 
 def settings_to_meter(settings: Settings) -> Meter:
     """Make the meter that the settings describe; raises ``ValueError`` for an unknown region or GPU."""
+    specs = gpu_specs()
+    windows = [Window(label, seconds_of(label)) for label in settings.windows]
+    return Meter(
+        windows,
+        settings_to_plans(settings),
+        find_spec=lambda name: find_gpu(name, specs),
+        grid=_grid(settings),
+        slos=settings_to_slos(settings),
+    )
+
+
+def settings_to_plans(settings: Settings) -> list[ServerPlan]:
+    """Make what is configured of every server; raises ``ValueError`` for an unknown GPU."""
     specs = gpu_specs()
     plans = []
     for server in settings.vllm.servers:
@@ -49,16 +71,16 @@ def settings_to_meter(settings: Settings) -> Meter:
                 gpu_count=server.gpu_count,
                 gpu_spec=spec,
                 gpu_dollars_per_hour=settings.economics.gpu_dollars_per_hour if price is None else price,
+                gpu_peak_flops=server.gpu_peak_flops_per_second,
+                gpu_bandwidth=server.gpu_bandwidth_bytes_per_second,
+                model=ModelPlan(
+                    parameters=server.model.parameters,
+                    active_parameters=server.model.active_parameters,
+                    overrides=server.model.overrides,
+                ),
             )
         )
-    windows = [Window(label, seconds_of(label)) for label in settings.windows]
-    return Meter(
-        windows,
-        plans,
-        find_spec=lambda name: find_gpu(name, specs),
-        grid=_grid(settings),
-        slos=settings_to_slos(settings),
-    )
+    return plans
 
 
 def settings_to_slos(settings: Settings) -> list[Slo]:
@@ -102,16 +124,19 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
                 server.url,
                 timeout=vllm.timeout_seconds,
                 max_bytes=vllm.max_page_bytes,
-                credentials=Credentials(
-                    server.bearer_token, server.bearer_token_file, server.ca_file, server.insecure_skip_verify
-                ),
+                credentials=_credentials(server),
             ),
             vllm.interval_seconds,
             2 * vllm.timeout_seconds + HUNG_AFTER_SECONDS,
         )
         for server in vllm.servers
     ]
-    if settings.nvml.enabled:
+    feeds += [_model(server, settings.vllm) for server in vllm.servers if server.model.parameters is None]
+    dcgm = settings.dcgm
+    if dcgm.url is not None:
+        source = DcgmSource(dcgm.url, uuids=dcgm.uuids, pod=dcgm.pod, namespace=dcgm.namespace)
+        feeds.append(Feed(source, dcgm.interval_seconds, HUNG_AFTER_SECONDS))
+    elif settings.nvml.enabled:
         # Where every server names its GPUs, the others of the node are not our business, nor their loss our failure.
         named = [server.gpus for server in vllm.servers]
         wanted = tuple(dict.fromkeys(gpu for gpus in named for gpu in gpus)) if all(named) else ()
@@ -125,6 +150,35 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
         forward = OtlpForwarder(upstream, on_change=_log_forwarding) if upstream else None
         feeds.append(_records(OtlpInbox(forward)))
     return feeds
+
+
+def _model(server: Server, vllm: Vllm) -> Feed:
+    """Return the feed that finds a server's model; without a configured one it asks the server, which may be silent."""
+    credentials = _credentials(server)
+
+    def told() -> str | None:
+        try:
+            return served_root(server.url, credentials=credentials, timeout=vllm.timeout_seconds)
+        except SourceError as error:
+            # Nobody asked for it: a server that does not answer here is measured without its model.
+            message = (
+                f"{error}; give the server's model.path, model.config or model.parameters, or load the plugin into vLLM"
+            )
+            raise SourceAbsent(error.reason, message) from error
+
+    source = ModelFiles(
+        server.name,
+        path=server.model.path,
+        config=server.model.config,
+        names=told,
+        cache=vllm.model_cache,
+        table=find_model,
+    )
+    return Feed(source, MODEL_INTERVAL_SECONDS, vllm.timeout_seconds + HUNG_AFTER_SECONDS)
+
+
+def _credentials(server: Server) -> Credentials:
+    return Credentials(server.bearer_token, server.bearer_token_file, server.ca_file, server.insecure_skip_verify)
 
 
 def _log_forwarding(trouble: str) -> None:

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 from pentameter import health
 from pentameter.dimensions import (
     attainment,
+    bandwidth,
     bounds,
     carbon,
     computation,
     economics,
     energy,
     goodput,
+    kv_cache,
     memory,
+    prefix_cache,
+    quantization,
     requests,
+    roofline,
+    served_model,
     timing,
 )
 
@@ -24,28 +30,47 @@ if TYPE_CHECKING:
     from pentameter.metric import Metric, Sample
     from pentameter.world import World
 
-CATALOGUE: tuple[Metric, ...] = (
-    *computation.METRICS,
-    *timing.METRICS,
-    *requests.METRICS,
-    *attainment.METRICS,
-    *bounds.METRICS,
-    *goodput.METRICS,
-    *memory.METRICS,
-    *energy.METRICS,
-    *carbon.METRICS,
-    *economics.METRICS,
-    *health.METRICS,
+_GAUGES = (
+    served_model,
+    computation,
+    roofline,
+    timing,
+    requests,
+    attainment,
+    bounds,
+    goodput,
+    memory,
+    bandwidth,
+    kv_cache,
+    prefix_cache,
+    quantization,
+    energy,
+    carbon,
+    economics,
+    health,
 )
+_COUNTERS = (
+    computation,
+    requests,
+    attainment,
+    bandwidth,
+    kv_cache,
+    prefix_cache,
+    energy,
+    carbon,
+    economics,
+)
+
+CATALOGUE: tuple[Metric, ...] = tuple(metric for part in _GAUGES for metric in part.METRICS)
 
 
 def samples(world: World) -> Iterator[Sample]:
     """Yield every gauge that the world allows."""
-    for part in (computation, timing, requests, attainment, bounds, goodput, memory, energy, carbon, economics, health):
+    for part in _GAUGES:
         yield from part.samples(world)
 
 
 def increments(world: World) -> Iterator[Sample]:
     """Yield what every counter grows by, zero included: a counter not named here has lost its source."""
-    for part in (computation, requests, attainment, memory, energy, carbon, economics):
+    for part in _COUNTERS:
         yield from part.increments(world)

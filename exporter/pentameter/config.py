@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
+from pentameter.config_model import Model
 from pentameter.config_requests import Otlp, Plugin, SloSettings
 from pentameter.config_section import Section, address_of, split_listen
 from pentameter.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
@@ -75,7 +76,14 @@ class Server(Section):
     gpu_type: str | None = Field(
         None, description="GPU of the specification table, such as H100-SXM-80GB; by default read from NVML."
     )
+    gpu_peak_flops_per_second: float | None = Field(
+        None, gt=0, description="Dense 16-bit FLOP/s of one GPU, for a GPU that the specification table does not know."
+    )
+    gpu_bandwidth_bytes_per_second: float | None = Field(
+        None, gt=0, description="Memory bandwidth of one GPU, in place of the table's or the driver's."
+    )
     gpu_dollars_per_hour: float | None = Field(None, ge=0, description="Price of one GPU of this server.")
+    model: Model = Model()
 
     @model_validator(mode="before")
     @classmethod
@@ -116,6 +124,13 @@ class Vllm(Section):
     interval_seconds: float = Field(1.0, ge=0.1, le=60, description="Time between two scrapes.")
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="Limit for one whole scrape.")
     max_page_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="A larger page is refused.")
+    model_cache: str | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Folder of the Hugging Face cache; by default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub."
+        ),
+    )
 
     @field_validator("servers")
     @classmethod
@@ -132,6 +147,21 @@ class Nvml(Section):
 
     enabled: bool = Field(True, description="No GPU or no driver is a normal state and costs nothing.")  # noqa: FBT003
     interval_seconds: float = Field(1.0, ge=0.25, le=60, description="Time between two readings.")
+
+
+class Dcgm(Section):
+    """GPU readings from a node's dcgm-exporter, in place of NVML."""
+
+    url: str | None = Field(None, description="Its address, such as http://127.0.0.1:9400; none: NVML is read.")
+    uuids: Annotated[tuple[str, ...], BeforeValidator(_items)] = Field((), description="Only these GPUs.")
+    pod: str | None = Field(None, description="Only GPUs of this pod.")
+    namespace: str | None = Field(None, description="Only GPUs of pods in this namespace.")
+    interval_seconds: float = Field(
+        10.0,
+        ge=1,
+        le=300,
+        description="Time between two readings; dcgm-exporter itself measures every 30 s by default.",
+    )
 
 
 class Host(Section):
@@ -167,6 +197,7 @@ class Settings(Section):
     derive_interval_seconds: float = Field(1.0, ge=0.1, le=60, description="Time between two snapshots.")
     vllm: Vllm = Vllm()
     nvml: Nvml = Nvml()
+    dcgm: Dcgm = Dcgm()
     host: Host = Host()
     grid: Grid = Grid()
     economics: Economics = Economics()

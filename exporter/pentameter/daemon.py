@@ -18,7 +18,7 @@ from pentameter import __version__
 from pentameter.bucket_warnings import BucketWarnings
 from pentameter.health import BUILD_INFO
 from pentameter.meter import Meter, MixedBackendsError
-from pentameter.readings import GpusReading, HostReading, VllmReading
+from pentameter.readings import GpusReading, HostReading, ModelReading, VllmReading
 from pentameter.records import RecordsReading
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources import Source, SourceAbsent, SourceError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 log = logging.getLogger("pentameter")
+
+Reading = VllmReading | GpusReading | HostReading | ModelReading | RecordsReading
 
 HUNG_AFTER_SECONDS = 10.0
 """A read that takes longer than its own time-out and this is given up on, though its thread cannot be ended."""
@@ -43,7 +45,7 @@ CLOSE_SECONDS = 2.0
 class Feed:
     """A source and how often it is read."""
 
-    source: Source[VllmReading | GpusReading | HostReading | RecordsReading]
+    source: Source[Reading]
     interval: float
     patience: float
     """Longest time that one read may take before the source counts as hung."""
@@ -157,13 +159,15 @@ class Daemon:
             ),
         )
 
-    def _take(self, source: Source[Any], reading: VllmReading | GpusReading | HostReading | RecordsReading) -> None:
+    def _take(self, source: Source[Any], reading: Reading) -> None:
         if isinstance(reading, RecordsReading):
             self._meter.take_records(reading, source.name)
         elif isinstance(reading, VllmReading):
             self._meter.take_vllm(reading)
             self._bucket_warnings.take(reading)
             self._answered = True
+        elif isinstance(reading, ModelReading):
+            self._meter.take_model(reading)
         elif isinstance(reading, GpusReading):
             self._meter.take_gpus(reading, source.name)
         else:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pentameter.assembly import settings_to_slos
 from pentameter.doctor_gpus import look_at_gpus, look_at_settings
+from pentameter.doctor_model import look_at_model
 from pentameter.doctor_slos import look_at_slos
 from pentameter.findings import TOKEN_FIX, Finding, failure, status_of
-from pentameter.readings import GpusReading, HostReading, VllmReading
+from pentameter.readings import GpusReading, HostReading, ModelReading, VllmReading
 from pentameter.sources import SourceError
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.sources.vllm_names import COUNTERS, GAUGES, HISTOGRAMS, Concept
@@ -38,7 +39,7 @@ _ESSENTIAL = {
     "queue": "queue time",
     "prefill": "prefill time",
     "decode": "decode time",
-    "flops_per_gpu": "MFU and MBU",
+    "flops_per_gpu": "MFU and MBU with basis=vllm",
 }
 
 
@@ -62,12 +63,14 @@ def examine(settings: Settings, feeds: Iterable[Feed]) -> Iterator[Finding]:
         elif isinstance(reading, GpusReading):
             gpus = reading
             yield from look_at_gpus(subject, reading, settings)
+        elif isinstance(reading, ModelReading):
+            yield look_at_model(subject, reading)
         elif isinstance(reading, HostReading):
             yield Finding("ok", subject, f"{reading.cpu_count} CPUs, {reading.memory_total_bytes / GIGA:.0f} GB")
     yield from look_at_settings(settings, gpus)
 
 
-def _read(feed: Feed) -> VllmReading | GpusReading | HostReading:
+def _read(feed: Feed) -> VllmReading | GpusReading | HostReading | ModelReading:
     """Read a source once, in a thread that is left behind where a driver's call does not return."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -86,7 +89,7 @@ def _read(feed: Feed) -> VllmReading | GpusReading | HostReading:
         raise SourceError("hung", f"the read has not returned within {feed.patience:g} s") from None
     if isinstance(answer, SourceError):
         raise answer
-    reading: VllmReading | GpusReading | HostReading = answer
+    reading: VllmReading | GpusReading | HostReading | ModelReading = answer
     return reading
 
 
@@ -169,7 +172,7 @@ def _flops(subject: str, engine: EngineReading) -> Iterator[Finding]:
     if flops > 0:
         yield Finding("ok", subject, "counts FLOPs and bytes: MFU and MBU with basis=vllm")
     elif engine.counters.get("generation_tokens", 0) > 0:
-        message = "MFU metrics are off, FLOPs stay at 0 while tokens flow: MFU and MBU left out"
+        message = "MFU metrics are off, FLOPs stay at 0 while tokens flow: MFU and MBU with basis=vllm left out"
         yield Finding("warning", subject, message, "vllm serve ... --enable-mfu-metrics")
     else:
         message = "no token yet: cannot tell whether MFU metrics are on"

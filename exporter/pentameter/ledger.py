@@ -36,10 +36,17 @@ class Judged(NamedTuple):
 class Ledger:
     """Takes records in, keeps a book per engine."""
 
-    def __init__(self, windows: Sequence[Window], slos: Sequence[Slo], on_judged: Callable[[Judged], None]) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        slos: Sequence[Slo],
+        on_judged: Callable[[Judged], None],
+        on_finished: Callable[[Place, FinishedRequest], None] | None = None,
+    ) -> None:
         self._windows = tuple(windows)
         self._slos = tuple(slos)
         self._on_judged = on_judged
+        self._on_finished = on_finished
         self._duplicates: dict[str, Duplicates] = {}
         self._pending: deque[tuple[FinishedRequest, float]] = deque(maxlen=PENDING)
         self._since: float | None = None
@@ -115,6 +122,8 @@ class Ledger:
             return
         self.outcomes[request.origin, "counted"] += 1
         self._note(place, request.origin)
+        if self._on_finished is not None:
+            self._on_finished(place, request)
         for slo, judgement in self._book(place).add(request, now):
             self._on_judged(Judged(place, slo, judgement, arrival, request.output_tokens, request.prompt_tokens))
 

@@ -7,43 +7,40 @@ waits, reads a clock or does I/O.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter import catalogue
 from pentameter.attribution import Place
+from pentameter.gpu_meter import GpuMeter
 from pentameter.health import record_samples, source_samples
 from pentameter.metric import Sample
 from pentameter.request_meter import RequestMeter
+from pentameter.server_plan import ServerPlan, peaks_of
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.windows import Continuity, Track, Window
-from pentameter.world import Deployment, Engine, Gpu, GpuSpec, GridIntensity, Rolled, World
+from pentameter.work_meter import WorkMeter
+from pentameter.world import Deployment, Engine, Gpu, GridIntensity, Rolled, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pentameter.readings import EngineReading, GpuReading, GpusReading, HostReading, VllmReading
+    from pentameter.readings import EngineReading, GpuReading, GpusReading, HostReading, ModelReading, VllmReading
     from pentameter.records import RecordsReading
     from pentameter.slo import Slo
+    from pentameter.world import GpuSpec, Peaks
 
 CLOCK_SLACK_SECONDS = 60.0
 """How far the wall clocks of a server and of the exporter may differ, when a restart is judged."""
 
 
+HELD = ("running", "waiting", "kv_cache_usage")
+"""Gauges that are kept for both ends of every interval."""
+
+
 class MixedBackendsError(Exception):
     """One URL leads to several processes: figures would jump between their counters."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerPlan:
-    """What is configured of a server."""
-
-    server: str
-    gpus: tuple[str, ...] = ()
-    gpu_count: int | None = None
-    gpu_spec: GpuSpec | None = None
-    gpu_dollars_per_hour: float | None = None
 
 
 @dataclass(slots=True)
@@ -69,15 +66,14 @@ class Meter:
         slos: Sequence[Slo] = (),
     ) -> None:
         self._windows = tuple(windows)
-        self.requests = RequestMeter(windows, [plan.server for plan in servers], slos)
+        self.work = WorkMeter(windows, {plan.server: plan.model for plan in servers})
+        self.requests = RequestMeter(windows, [plan.server for plan in servers], slos, self.work.take_request)
         self._servers = {plan.server: _ServerState(plan) for plan in servers}
-        self._find_spec = find_spec
         self._grid = grid
         new_track = partial(Track, self._windows)
         self._engine_tracks: defaultdict[tuple[str, str, str], Track] = defaultdict(new_track)
-        self._gpu_tracks: defaultdict[str, Track] = defaultdict(new_track)
         self._host_track = new_track()
-        self._gpus: GpusReading | None = None
+        self._gpus = GpuMeter(self._windows, find_spec)
         self._gpu_source = ""
         self._host: HostReading | None = None
         self._health: dict[tuple[str, str], SourceHealth] = {}
@@ -94,17 +90,41 @@ class Meter:
         reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
             track = self._engine_tracks[reading.server, engine.model_name, engine.engine]
-            held = {key: engine.gauges[key] for key in ("running", "waiting") if key in engine.gauges}
+            held = {key: engine.gauges[key] for key in HELD if key in engine.gauges}
             found = track.observe(reading.monotonic, engine.counters, engine.histograms, continuity, gauges=held)
             reset |= found > 0
         self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
         self.requests.take_vllm(reading, continuity, restarted=reset)
+        self._take_work(reading)
         if continuity is Continuity.FOREIGN:
             state.reading = None
             message = "the answers come from several processes; give each vLLM server its own URL"
             raise MixedBackendsError(message)
         state.reading = reading
+
+    def _take_work(self, reading: VllmReading) -> None:
+        """Hand what the page's counters grew by on to the account of the model's work."""
+        for engine in reading.engines:
+            place = Place(reading.server, engine.model_name, engine.engine)
+            self.work.take_page(
+                place,
+                engine,
+                self._engine_tracks[place].drain("work"),
+                reading.monotonic,
+                told=self.requests.config(place),
+                gpus_per_engine=self._gpus_per_engine(self._servers[reading.server], len(reading.engines)),
+                recorded=self.requests.covers(place),
+            )
+
+    def _gpus_per_engine(self, state: _ServerState, engines: int) -> int | None:
+        plan = state.plan
+        gpus = plan.gpu_count or len(plan.gpus) or self.requests.serving_gpus(plan.server) or state.gpus_seen
+        return gpus // engines if gpus and gpus % engines == 0 else None
+
+    def take_model(self, reading: ModelReading) -> None:
+        """Take in what was found of a server's model."""
+        self.work.take_model(reading)
 
     def _forget(self, reading: VllmReading) -> None:
         """Drop the tracks of engines that left more than the longest window ago."""
@@ -117,19 +137,12 @@ class Meter:
         for key in gone:
             del self._engine_tracks[key]
             self.requests.forget(Place(*key))
+            self.work.forget(Place(*key))
 
     def take_gpus(self, reading: GpusReading, source: str) -> None:
         """Take in a GPU reading."""
-        self._gpus, self._gpu_source = reading, source
-        reset = False
-        for gpu in reading.gpus:
-            if gpu.energy_joules is None:
-                # Not shown to the track: to it, a counter that appears later would have begun at zero.
-                continue
-            counters = {"energy_joules": gpu.energy_joules}
-            # A counter that falls means that the driver was reloaded, nobody knows when: it earns nothing.
-            reset |= self._gpu_tracks[gpu.uuid].observe(reading.monotonic, counters, {}, Continuity.SAME) > 0
-        self._count_reset(source, "", reset=reset)
+        self._gpu_source = source
+        self._count_reset(source, "", reset=self._gpus.take(reading))
 
     def _count_reset(self, source: str, server: str, *, reset: bool) -> None:
         self._resets[source, server] = self._resets.get((source, server), 0) + reset
@@ -154,7 +167,7 @@ class Meter:
         elif health.source == "host":
             self._host = None
         elif health.source == self._gpu_source:
-            self._gpus = None
+            self._gpus.latest = None
 
     def health(self) -> tuple[SourceHealth, ...]:
         """Return the health of every source."""
@@ -180,8 +193,7 @@ class Meter:
         return Snapshot((*samples, *own), health, wall, monotonic, self._sequence)
 
     def _world(self, monotonic: float) -> World:
-        gpus = tuple(self._gpu(gpu) for gpu in self._gpus.gpus) if self._gpus else ()
-        gpus = self._with_server_ticks(gpus)
+        gpus = self._gpus.gpus(self._owner)
         engines: list[Engine] = []
         deployments = []
         for state in self._servers.values():
@@ -205,25 +217,14 @@ class Meter:
             host_rolled=host_rolled,
             grid=self._grid,
             elapsed_seconds=None if self._measured_at is None else monotonic - self._measured_at,
-            driver_version=self._gpus.driver_version if self._gpus else None,
+            driver_version=self._gpus.latest.driver_version if self._gpus.latest else None,
             gpu_source=self._gpu_source,
         )
 
-    def _gpu(self, gpu: GpuReading) -> Gpu:
-        owners = [s.plan.server for s in self._servers.values() if self._uses(s.plan, gpu)]
-        owner = owners[0] if len(owners) == 1 else ""
-        rolled = Rolled() if gpu.energy_joules is None else self._rolled(self._gpu_tracks[gpu.uuid])
-        return Gpu(gpu, rolled, self._find_spec(gpu.name), owner)
-
-    def _with_server_ticks(self, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
-        """Drain the GPUs of a server only together: a sum over some of them would lose the others' joules."""
-        incomplete = {gpu.server for gpu in gpus if gpu.reading.energy_joules is None}
-        return tuple(
-            gpu
-            if gpu.server in incomplete
-            else replace(gpu, server_tick=self._gpu_tracks[gpu.reading.uuid].drain("server"))
-            for gpu in gpus
-        )
+    def _owner(self, gpu: GpuReading) -> str:
+        """Return the server that a GPU is counted to; empty when none or several could be it."""
+        owners = [state.plan.server for state in self._servers.values() if self._uses(state.plan, gpu)]
+        return owners[0] if len(owners) == 1 else ""
 
     def _uses(self, plan: ServerPlan, gpu: GpuReading) -> bool:
         if plan.gpus:
@@ -233,19 +234,23 @@ class Meter:
     def _engines(self, state: _ServerState, gpus: tuple[Gpu, ...]) -> tuple[Engine, ...]:
         if state.reading is None:
             return ()
-        spec = state.plan.gpu_spec or _common_spec(gpus)
-        return tuple(self._engine(state.reading, engine, spec) for engine in state.reading.engines)
+        peaks = peaks_of(state.plan, gpus)
+        return tuple(self._engine(state.reading, engine, peaks) for engine in state.reading.engines)
 
-    def _engine(self, page: VllmReading, engine: EngineReading, spec: GpuSpec | None) -> Engine:
+    def _engine(self, page: VllmReading, engine: EngineReading, peaks: Peaks) -> Engine:
         flow, stalled = self.requests.flow(page.server, engine)
+        place = Place(page.server, engine.model_name, engine.engine)
         return Engine(
             server=page.server,
             reading=engine,
-            rolled=self._rolled(self._engine_tracks[page.server, engine.model_name, engine.engine]),
-            spec=spec,
+            rolled=self._rolled(self._engine_tracks[place]),
+            peaks=peaks,
             version=page.version,
             flow=flow,
             stalled_seconds=stalled,
+            model=self.work.model(place),
+            unknown_model=self.work.unknown(place),
+            work=self.work.rolled(place),
         )
 
     def _rolled(self, track: Track) -> Rolled:
@@ -273,12 +278,6 @@ def _deployment(
 
 def _only(values: list[str]) -> str:
     return values[0] if len(set(values)) == 1 else ""
-
-
-def _common_spec(gpus: tuple[Gpu, ...]) -> GpuSpec | None:
-    """Return the specification that all GPUs share; unequal GPUs have no common peak."""
-    specs = {gpu.spec for gpu in gpus}
-    return specs.pop() if len(specs) == 1 else None
 
 
 def _continuity(last: VllmReading | None, reading: VllmReading) -> Continuity:

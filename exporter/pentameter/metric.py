@@ -41,6 +41,7 @@ class Unit(Enum):
     FLOPS_PER_SECOND = "flops_per_second"
     FLOPS_PER_BYTE = "flops_per_byte"
     BYTES_PER_SECOND = "bytes_per_second"
+    BYTES_PER_TOKEN = "bytes_per_token"
     RATIO = "ratio"
     TOKENS = "tokens"
     TOKENS_PER_SECOND = "tokens_per_second"

@@ -18,10 +18,10 @@ from pentameter.windows import Continuity, Track
 from pentameter.world import Rolled, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pentameter.readings import EngineReading, VllmReading
-    from pentameter.records import RecordsReading
+    from pentameter.records import EngineConfig, FinishedRequest, RecordsReading
     from pentameter.slo import Slo
     from pentameter.windows import Window
     from pentameter.world import CapacityOf
@@ -65,11 +65,17 @@ class _Flow:
 class RequestMeter:
     """Keeps the accounts of requests."""
 
-    def __init__(self, windows: Sequence[Window], servers: Sequence[str], slos: Sequence[Slo]) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        servers: Sequence[str],
+        slos: Sequence[Slo],
+        on_finished: Callable[[Place, FinishedRequest], None] | None = None,
+    ) -> None:
         self._windows = tuple(windows)
         self.slos = tuple(slos)
         self.capacity = CapacityMeter(self.slos)
-        self.ledger = Ledger(self._windows, self.slos, self.capacity.take_judged)
+        self.ledger = Ledger(self._windows, self.slos, self.capacity.take_judged, on_finished)
         self._engines: dict[str, tuple[tuple[str, str], ...]] = dict.fromkeys(servers, ())
         self._flows: defaultdict[Place, _Flow] = defaultdict(partial(_Flow, self._windows))
         self._rejections: dict[str, float] = {}
@@ -125,6 +131,15 @@ class RequestMeter:
     def engines(self, server: str) -> tuple[tuple[str, str], ...]:
         """Return (model_name, engine) of each engine that a server's last page showed."""
         return self._engines[server]
+
+    def config(self, place: Place) -> EngineConfig | None:
+        """Return what the plugin says of an engine, if it has spoken."""
+        return self.ledger.configs.get(place) or self.ledger.configs.get(place._replace(engine=""))
+
+    def covers(self, place: Place) -> bool:
+        """Say whether the records of an engine come now and are all there are."""
+        sources = self.ledger.heard.get(place)
+        return sources is not None and bool(sources & self._up) and self._is_covered(place)
 
     def has_records(self, server: str, model_name: str) -> bool:
         """Say whether any source has ever spoken of a model of a server."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pentameter.model.spec import Precision
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pentameter.capacity.estimate import Capacity
+    from pentameter.model.parallel import Parallel
+    from pentameter.model.spec import ModelSpec
     from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading
     from pentameter.slo import Slo
     from pentameter.windows import Interval
@@ -24,6 +28,63 @@ class GpuSpec:
     """Dense FP16/BF16 FLOP/s with FP32 accumulation."""
     memory_bandwidth: float
     """Bytes per second."""
+    other_peaks: tuple[tuple[Precision, float], ...] = ()
+    """Dense FLOP/s (or OP/s) in the other precisions that it has; pairs, so that the whole stays hashable."""
+    memory_bytes: float | None = None
+    """As NVML reports it, the error correction on or off as shipped."""
+    tdp_watts: float | None = None
+    verified: str = ""
+    """What the figures were compared with: ``datasheet``, ``second-source``; empty for one that is not of the table."""
+
+    @property
+    def peaks(self) -> Mapping[Precision, float]:
+        """Return the dense peak of each precision, in FLOP/s; one that is missing is unknown, or not offered."""
+        return {Precision.BITS16: self.peak_flops, **dict(self.other_peaks)}
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """What one GPU of an engine can do at best."""
+
+    flops: Mapping[Precision, float] = field(default_factory=dict)
+    """Dense FLOP/s; empty where nobody knows."""
+    bandwidth: float | None = None
+    """Bytes per second."""
+    flops_source: str = ""
+    """``table``, ``configured`` or empty."""
+    bandwidth_source: str = ""
+    """``table``, ``configured``, ``nvml`` (clock and bus width) or empty."""
+    gpu: str = ""
+    """Name in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The model of an engine, and how the server runs it."""
+
+    spec: ModelSpec
+    parallel: Parallel
+    kv_bits: float
+    """Per cached element."""
+    origin: str = ""
+    """Where the model's configuration was found: ``configured``, ``plugin``, ``file``, ``cache``, ``table``."""
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    max_model_len: int | None = None
+    block_size: int | None = None
+    kv_cache_dtype: str = "auto"
+    speculative: bool = False
+    contexts: str = "page"
+    """Where the lengths of the contexts come from: ``records`` (exact, when a request ends) or ``page``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownModel:
+    """Why the model of an engine is not known."""
+
+    reason: str
+    """One word: ``not_found`` or ``unsupported``."""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +114,16 @@ class Engine:
     server: str
     reading: EngineReading
     rolled: Rolled
-    spec: GpuSpec | None = None
+    peaks: Peaks = Peaks()
     version: str | None = None
     flow: Rolled = Rolled()
     """Requests ``arrived`` and ``aborted``, inferred, ``ended``, and ``rejected`` before they reached an engine."""
     stalled_seconds: float | None = None
     """For how long requests have been held without one ending."""
+    model: ServedModel | None = None
+    unknown_model: UnknownModel | None = None
+    work: Rolled = Rolled()
+    """What the model's work cost, by our own accounting: the keys of ``work_meter``."""
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -116,6 +181,8 @@ class Gpu:
     reading: GpuReading
     rolled: Rolled
     spec: GpuSpec | None = None
+    profile: Rolled = Rolled()
+    """``dram_active_seconds``, ``tensor_active_seconds`` and the ``..._profiled_seconds`` that each was watched for."""
     server: str = ""
     """The server that it is counted to; empty when none or unknown."""
     server_tick: Interval | None = None

@@ -1,107 +1,21 @@
-"""Memory: bandwidth, KV cache, prefix cache, GPU memory."""
+"""GPU memory: what the weights take, what the cache may, and what is neither."""
+
+from dataclasses import replace
 
 import pytest
 
-from builders import A100, deployment, engine, gpu, names, value, world
+from builders import COUNTED_7B, deployment, engine, gpu, names, serving, value, world
+from model.specs import DEEPSEEK_V3, GEMMA_3_27B, LLAMA_2_7B, LLAMA_31_8B
 from pentameter.dimensions import memory
-from pentameter.dimensions.memory import kv_capacity_tokens
 
-# Ten seconds of the lecture's LLaMA 7B: 14 GB of weights every 14 ms, 1 TB/s. Nothing written.
-LECTURE = {"read_bytes_per_gpu": 10e12, "write_bytes_per_gpu": 0.0, "flops_per_gpu": 1e12}
+TOKENS = {"num_gpu_blocks": "6250", "block_size": "16"}  # 100,000
+# Published: 6,738,415,616 and 8,030,261,248 parameters, 2 B each.
+LLAMA_2_7B_BYTES = 13_476_831_232
+LLAMA_31_8B_BYTES = 16_060_522_496
 
 
 def measured(*engines, gpus=()):
     return list(memory.samples(world(deployment(*engines, gpus=gpus))))
-
-
-def grown(*engines):
-    return list(memory.increments(world(deployment(*engines))))
-
-
-def test_the_lectures_llama_7b_uses_half_of_an_a100s_bandwidth():
-    samples = measured(engine(LECTURE, seconds=10, spec=A100))
-    assert value(samples, "mbu_ratio", phase="all", basis="vllm") == pytest.approx(0.5)
-
-
-def test_written_bytes_take_bandwidth_as_well():
-    samples = measured(engine({**LECTURE, "write_bytes_per_gpu": 2e12}, seconds=10, spec=A100))
-    # (10 TB + 2 TB) / 10 s / 2 TB/s
-    assert value(samples, "mbu_ratio") == pytest.approx(0.6)
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        pytest.param(engine(LECTURE), id="the GPU is unknown"),
-        pytest.param(engine(dict.fromkeys(LECTURE, 0.0), spec=A100), id="vLLM counts nothing"),
-        pytest.param(engine({"generation_tokens": 1.0}, spec=A100), id="vLLM does not publish it"),
-    ],
-)
-def test_an_unknown_mbu_is_left_out(one):
-    assert value(measured(one), "mbu_ratio") is None
-
-
-def test_bytes_read_are_counted_up():
-    assert value(grown(engine(LECTURE, tick={"read_bytes_per_gpu": 7e9})), "memory_read_bytes_total", what="all") == 7e9
-
-
-def test_bytes_that_vllm_does_not_count_are_no_counter_of_zero():
-    assert grown(engine(dict.fromkeys(LECTURE, 0.0), tick=dict.fromkeys(LECTURE, 0.0))) == []
-
-
-def test_preemptions_are_counted_up_from_zero():
-    assert value(grown(engine({}, tick={"preemptions": 0.0})), "preemptions_total") == 0
-    assert value(grown(engine({}, tick={"preemptions": 3.0})), "preemptions_total") == 3
-
-
-def test_without_a_new_page_the_counters_stand_still_and_stay():
-    assert value(grown(engine({"preemptions": 3.0})), "preemptions_total") == 0
-
-
-def test_what_vllm_does_not_count_is_no_counter_of_zero():
-    assert grown(engine({"generation_tokens": 5.0})) == []
-
-
-def test_the_kv_caches_fill_is_vllms():
-    assert value(measured(engine(gauges={"kv_cache_usage": 0.25})), "kv_cache_usage_ratio") == 0.25
-    assert value(measured(engine()), "kv_cache_usage_ratio") is None
-
-
-@pytest.mark.parametrize(
-    ("config", "tokens"),
-    [
-        pytest.param({"num_gpu_blocks": "27000", "block_size": "16"}, 432_000, id="blocks of 16 tokens"),
-        pytest.param(
-            {"num_gpu_blocks": "27000", "block_size": "16", "kv_cache_size_tokens": "400000"},
-            400_000,
-            id="vLLM's own word counts",
-        ),
-        pytest.param(
-            {"num_gpu_blocks": "10", "block_size": "16", "kv_cache_size_tokens": "None"}, 160, id="its word is None"
-        ),
-        pytest.param({"num_gpu_blocks": "None", "block_size": "16"}, None, id="no blocks yet"),
-        pytest.param({"num_gpu_blocks": "27000"}, None, id="no block size"),
-        pytest.param({}, None, id="nothing"),
-    ],
-)
-def test_the_capacity_of_the_kv_cache(config, tokens):
-    assert kv_capacity_tokens(config) == tokens
-    assert value(measured(engine(cache_config=config)), "kv_cache_capacity_tokens") == tokens
-
-
-def test_the_prefix_hit_ratio_is_hits_over_queries():
-    deltas = {"prefix_cache_queries": 400.0, "prefix_cache_hits": 300.0}
-    assert value(measured(engine(deltas)), "prefix_cache_hit_ratio", window="1m") == 0.75
-
-
-def test_queries_without_a_hit_are_a_ratio_of_zero():
-    assert (
-        value(measured(engine({"prefix_cache_queries": 4.0, "prefix_cache_hits": 0.0})), "prefix_cache_hit_ratio") == 0
-    )
-
-
-def test_without_queries_there_is_no_prefix_hit_ratio():
-    assert names(measured(engine({"prefix_cache_queries": 0.0, "prefix_cache_hits": 0.0}))) == set()
 
 
 def test_gpu_memory_is_what_is_read_and_nothing_where_it_is_not():
@@ -111,3 +25,92 @@ def test_gpu_memory_is_what_is_read_and_nothing_where_it_is_not():
     assert value(samples, "gpu_memory_total_bytes", gpu="GPU-0") == 80e9
     assert value(samples, "gpu_memory_used_bytes", gpu="GPU-1") is None
     assert value(samples, "gpu_memory_total_bytes", gpu="GPU-1") is None
+
+
+def test_weights_are_all_parameters_in_their_bits():
+    samples = measured(engine(served_model=serving(LLAMA_2_7B)))
+    assert value(samples, "weights_bytes", basis="model") == LLAMA_2_7B_BYTES
+    assert value(samples, "weights_per_gpu_bytes", basis="model") == LLAMA_2_7B_BYTES
+
+
+def test_two_gpus_share_the_weights_but_each_has_the_norms():
+    samples = measured(engine(served_model=serving(LLAMA_2_7B, tensor=2)))
+    assert value(samples, "weights_bytes") == LLAMA_2_7B_BYTES
+    # 266,240 of the parameters are norms: half of the others and all of these.
+    assert value(samples, "weights_per_gpu_bytes") == (LLAMA_2_7B_BYTES - 532_480) / 2 + 532_480
+
+
+def test_weights_of_a_model_known_by_its_size_say_so():
+    samples = measured(engine(served_model=serving(COUNTED_7B)))
+    assert value(samples, "weights_bytes", basis="parameters") == 14e9
+
+
+def test_without_a_model_there_are_no_weights():
+    assert measured(engine(unknown="not_found")) == []
+
+
+# ---------------------------------------------------------------------------- what is neither weights nor cache
+
+
+def running(spec=LLAMA_31_8B, *, name="0", config=TOKENS, **more):
+    return engine(served_model=None if spec is None else serving(spec, **more), cache_config=config, name=name)
+
+
+def used(*gigabytes):
+    return [
+        gpu(memory_used_bytes=None if one is None else one * 1e9, uuid=f"GPU-{i}", index=i)
+        for i, one in enumerate(gigabytes)
+    ]
+
+
+def overhead(*engines, gpus):
+    return value(measured(*engines, gpus=gpus), "gpu_memory_overhead_bytes")
+
+
+def test_overhead_is_what_is_used_beyond_weights_and_cache():
+    # 35 GB - 16,060,522,496 B of weights - 100,000 tokens x 131,072 B
+    assert overhead(running(), gpus=used(35)) == 35_000_000_000 - 16_060_522_496 - 13_107_200_000
+    assert overhead(running(kv_bits=8.0), gpus=used(35)) == 35_000_000_000 - 16_060_522_496 - 6_553_600_000
+
+
+def test_overhead_is_of_all_gpus_of_the_engine():
+    # Norms, 266,240 x 2 B, are on each.
+    expected = 40e9 - (LLAMA_31_8B_BYTES + 532_480) - 13_107_200_000
+    assert overhead(running(tensor=2), gpus=used(19, 21)) == pytest.approx(expected)
+
+
+def test_a_cache_with_fewer_heads_than_gpus_is_there_more_than_once():
+    # MLA's is whole on each of 8 GPUs: 8 x 100,000 tokens x 70,272 B.
+    [weights] = [value(measured(running(DEEPSEEK_V3, tensor=8)), "weights_per_gpu_bytes")]
+    found = overhead(running(DEEPSEEK_V3, tensor=8), gpus=used(*[300] * 8))
+    assert found == pytest.approx(8 * (300e9 - weights) - 8 * 7_027_200_000)
+
+
+def test_overhead_is_of_all_engines_of_the_server():
+    two = [running(), running(name="1")]
+    assert overhead(*two, gpus=used(35, 36)) == pytest.approx(71e9 - 2 * (LLAMA_31_8B_BYTES + 13_107_200_000))
+
+
+@pytest.mark.parametrize(
+    ("engines", "gpus"),
+    [
+        pytest.param([running()], [], id="no GPU is seen"),
+        pytest.param([running()], used(None), id="its memory is unknown"),
+        pytest.param([running(tensor=2)], used(35, None), id="the memory of one is unknown"),
+        pytest.param([running(tensor=2)], used(35), id="one of two GPUs is seen"),
+        pytest.param([running()], used(35, 35), id="there is one GPU too many"),
+        pytest.param([running(None)], used(35), id="the model is unknown"),
+        pytest.param([running(), running(None, name="1")], used(35, 35), id="one of two models is unknown"),
+        pytest.param([running(COUNTED_7B)], used(35), id="only the model's size is known"),
+        pytest.param([running(config={})], used(35), id="the cache is unknown"),
+        pytest.param([running(GEMMA_3_27B)], used(90), id="layers cache unequally"),
+        pytest.param([running()], used(20), id="it would be negative"),
+        pytest.param([], used(35), id="the server is down"),
+    ],
+)
+def test_overhead_is_left_out_where_any_part_is_unknown(engines, gpus):
+    assert overhead(*engines, gpus=gpus) is None
+
+
+def test_gpu_memory_stands_there_without_any_model():
+    assert names(measured(replace(running(), model=None), gpus=used(35))) == {"gpu_memory_used_bytes"}

@@ -1,75 +1,50 @@
-"""Memory: bandwidth utilisation, KV cache, prefix cache, GPU memory (lecture: "Memory Bandwidth Utilization")."""
+"""GPU memory: what the weights take, what the cache may, and what is neither (lecture: "Memory Efficiency")."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.computation import counts_flops, grown, utilization
+from pentameter.dimensions.computation import basis_of
+from pentameter.dimensions.kv_cache import kv_capacity_tokens
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
+from pentameter.model.kv import kv_bytes_per_token, kv_known, uniform_cache
+from pentameter.model.parallel import kv_share, weights_per_gpu
+from pentameter.model.parameters import weight_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from pentameter.windows import Interval
-    from pentameter.world import Engine, World
+    from pentameter.world import Deployment, World
 
-MBU = Metric(
-    "pentameter_mbu_ratio",
+WEIGHTS = Metric(
+    "pentameter_weights_bytes",
     "gauge",
-    Unit.RATIO,
-    Dimension.MEMORY,
-    "Memory bandwidth utilisation: share of the GPU's peak bandwidth, rolling over the window in the label. "
-    "basis=vllm: from vLLM's own estimate of bytes. Absent when vLLM does not count or the GPU's peak is unknown.",
-    "(bytes read + bytes written) per GPU / seconds covered / peak bytes per second",
-    (*ENGINE, "window", "phase", "basis"),
-)
-READ_BYTES = Metric(
-    "pentameter_memory_read_bytes_total",
-    "counter",
     Unit.BYTES,
     Dimension.MEMORY,
-    "Bytes read from GPU memory per GPU since the exporter saw the engine. basis=vllm: vLLM's own estimate, "
-    "which does not tell weights from KV cache (what=all).",
-    "increase of vLLM's estimated_read_bytes_per_gpu_total",
-    (*ENGINE, "phase", "basis", "what"),
+    "Weights of the engine's model as they are stored, scales included, once over all its GPUs. basis=model: from its "
+    "configuration; basis=index: from the index of its files; basis=parameters: from their configured number.",
+    "sum over matrices of parameters x bits / 8",
+    (*ENGINE, "basis"),
 )
-KV_USAGE = Metric(
-    "pentameter_kv_cache_usage_ratio",
+WEIGHTS_PER_GPU = Metric(
+    "pentameter_weights_per_gpu_bytes",
     "gauge",
-    Unit.RATIO,
+    Unit.BYTES,
     Dimension.MEMORY,
-    "Share of the KV cache blocks allocated at the last scrape; cached but free blocks count as free.",
-    "vLLM's kv_cache_usage_perc",
-    ENGINE,
+    "Weights on one GPU of the engine, the mean over the stages of a pipeline. basis=model.",
+    "weights / (tensor x pipeline parallel); experts are spread over the data-parallel ranks too",
+    (*ENGINE, "basis"),
 )
-KV_CAPACITY = Metric(
-    "pentameter_kv_cache_capacity_tokens",
+OVERHEAD = Metric(
+    "pentameter_gpu_memory_overhead_bytes",
     "gauge",
-    Unit.TOKENS,
+    Unit.BYTES,
     Dimension.MEMORY,
-    "Tokens that the KV cache holds when full. Before vLLM 0.24 it may be wrong for models with several kinds of "
-    "attention.",
-    "cache_config_info: kv_cache_size_tokens, before vLLM 0.24 num_gpu_blocks x block_size",
-    ENGINE,
-)
-PREFIX_HITS = Metric(
-    "pentameter_prefix_cache_hit_ratio",
-    "gauge",
-    Unit.RATIO,
-    Dimension.MEMORY,
-    "Share of the prompt tokens (of blocks in vLLM 0.8.5) looked up in the prefix cache that were found, rolling over "
-    "the window in the label.",
-    "increase of hits / increase of queries",
-    (*ENGINE, "window"),
-)
-PREEMPTIONS = Metric(
-    "pentameter_preemptions_total",
-    "counter",
-    Unit.NONE,
-    Dimension.MEMORY,
-    "Requests preempted for lack of KV cache since the exporter saw the engine.",
-    "increase of vLLM's num_preemptions_total",
-    ENGINE,
+    "Memory in use on the server's GPUs that is neither weights nor KV cache: activations, CUDA graphs, the driver's "
+    "context, and whatever else runs there. Absent unless memory, model and cache are known on all of them. "
+    "basis=model.",
+    "NVML used memory of all GPUs - weights per GPU x GPUs - KV cache capacity with copies of heads",
+    (*ENGINE, "basis"),
 )
 GPU_MEMORY_USED = Metric(
     "pentameter_gpu_memory_used_bytes",
@@ -89,58 +64,20 @@ GPU_MEMORY_TOTAL = Metric(
     "NVML memory info: total",
     ("gpu",),
 )
-METRICS = (
-    MBU,
-    READ_BYTES,
-    KV_USAGE,
-    KV_CAPACITY,
-    PREFIX_HITS,
-    PREEMPTIONS,
-    GPU_MEMORY_USED,
-    GPU_MEMORY_TOTAL,
-)
-
-
-def kv_capacity_tokens(cache_config: Mapping[str, str]) -> float | None:
-    """Return the tokens that fit into the KV cache, or None where vLLM does not say.
-
-    From 0.24 vLLM says it itself, right for hybrid models too; before, it is the product of blocks and
-    block size.
-
-    >>> kv_capacity_tokens({"num_gpu_blocks": "27000", "block_size": "16"})
-    432000.0
-    """
-    stated = _number(cache_config.get("kv_cache_size_tokens"))
-    if stated is not None:
-        return stated
-    blocks, size = _number(cache_config.get("num_gpu_blocks")), _number(cache_config.get("block_size"))
-    return blocks * size if blocks is not None and size is not None else None
-
-
-def prefix_hit_ratio(interval: Interval) -> float | None:
-    """Return hits / queries of the prefix cache, or None when nothing was looked up.
-
-    The series' name before 0.9.2 counted blocks in some releases, which makes no difference to a ratio.
-    """
-    for prefix in ("", "gpu_"):
-        queries = interval.delta(f"{prefix}prefix_cache_queries")
-        hits = interval.delta(f"{prefix}prefix_cache_hits")
-        if queries is not None and hits is not None:
-            return hits / queries if queries > 0 else None
-    return None
+METRICS = (WEIGHTS, WEIGHTS_PER_GPU, OVERHEAD, GPU_MEMORY_USED, GPU_MEMORY_TOTAL)
 
 
 def samples(world: World) -> Iterator[Sample]:
     """Yield this dimension's samples; what cannot be known is not yielded."""
     for engine in world.engines:
-        usage = engine.reading.gauges.get("kv_cache_usage")
-        if usage is not None:
-            yield KV_USAGE(usage, *engine.labels)
-        capacity = kv_capacity_tokens(engine.reading.cache_config)
-        if capacity is not None:
-            yield KV_CAPACITY(capacity, *engine.labels)
-        for window, interval in engine.rolled.windows.items():
-            yield from _window(engine, window, interval)
+        if engine.model is not None:
+            basis = basis_of(engine.model)
+            yield WEIGHTS(weight_bytes(engine.model.spec), *engine.labels, basis)
+            yield WEIGHTS_PER_GPU(weights_per_gpu(engine.model.spec, engine.model.parallel), *engine.labels, basis)
+    for deployment in world.deployments:
+        overhead = overhead_bytes(deployment)
+        if overhead is not None:
+            yield OVERHEAD(overhead, *deployment.labels, "model")
     for gpu in world.gpus:
         if gpu.reading.memory_used_bytes is not None:
             yield GPU_MEMORY_USED(gpu.reading.memory_used_bytes, gpu.reading.uuid)
@@ -148,25 +85,24 @@ def samples(world: World) -> Iterator[Sample]:
             yield GPU_MEMORY_TOTAL(gpu.reading.memory_total_bytes, gpu.reading.uuid)
 
 
-def increments(world: World) -> Iterator[Sample]:
-    """Yield what this dimension's counters grow by."""
-    for engine in world.engines:
-        preempted, read = grown(engine, "preemptions"), grown(engine, "read_bytes_per_gpu")
-        if preempted is not None:
-            yield PREEMPTIONS(preempted, *engine.labels)
-        if read is not None and counts_flops(engine):
-            yield READ_BYTES(read, *engine.labels, "all", "vllm", "all")
+def overhead_bytes(deployment: Deployment) -> float | None:
+    """Return the memory in use on a server's GPUs beyond weights and KV cache; None where any part is unknown.
 
-
-def _window(engine: Engine, window: str, interval: Interval) -> Iterator[Sample]:
-    read, written = interval.delta("read_bytes_per_gpu"), interval.delta("write_bytes_per_gpu")
-    if engine.spec is not None and read is not None and written is not None and counts_flops(engine):
-        mbu = utilization(read + written, interval.seconds, engine.spec.memory_bandwidth)
-        yield MBU(mbu, *engine.labels, window, "all", "vllm")
-    ratio = prefix_hit_ratio(interval)
-    if ratio is not None:
-        yield PREFIX_HITS(ratio, *engine.labels, window)
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdecimal() else None
+    None too where the GPUs that are seen are not as many as its engines take, or where the result would be negative:
+    then weights or cache are not on these GPUs alone.
+    """
+    used = [gpu.reading.memory_used_bytes for gpu in deployment.gpus]
+    known = [value for value in used if value is not None]
+    needed, taken = 0, 0.0
+    for engine in deployment.engines:
+        model, capacity = engine.model, kv_capacity_tokens(engine.reading.cache_config)
+        if model is None or capacity is None or not kv_known(model.spec) or not uniform_cache(model.spec):
+            return None
+        gpus = model.parallel.gpus
+        needed += gpus
+        cache = capacity * kv_bytes_per_token(model.spec, model.kv_bits) * kv_share(model.spec, model.parallel)
+        taken += gpus * (weights_per_gpu(model.spec, model.parallel) + cache)
+    if not known or len(known) != len(used) or needed != len(used):
+        return None
+    rest = sum(known) - taken
+    return rest if rest >= 0 else None

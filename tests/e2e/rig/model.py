@@ -1,4 +1,4 @@
-"""The model that the real vLLM serves: a tiny Llama, made once and cached."""
+"""The models that the real vLLM serves: tiny ones, made once and cached."""
 
 from __future__ import annotations
 
@@ -17,22 +17,34 @@ FIRST_ORDINARY_TOKEN = 3
 
 
 def tiny_llama() -> Path:
-    """Return the folder of the model, making it first if need be (about 20 s).
+    """Return the folder of the model that most tests use, making it first if need be (about 20 s).
 
     Raises:
         subprocess.CalledProcessError: the environment cannot make it; its output says why.
     """
-    folder = cache_folder() / MODEL_NAME
+    # The standard library is text that every machine has.
+    return made(MODEL_NAME, "tiny_llama.py", sysconfig.get_path("stdlib"))
+
+
+def tiny_model(name: str) -> Path:
+    """Return the folder of ``tiny-llama`` or of one of ``tiny_models.py``, making it first if need be (about 5 s).
+
+    Raises:
+        subprocess.CalledProcessError: the environment cannot make it; its output says why.
+    """
+    return tiny_llama() if name == MODEL_NAME else made(name, "tiny_models.py", str(tiny_llama()), name)
+
+
+def made(name: str, script: str, *arguments: str) -> Path:
+    """Return the folder of a model that a script beside this file makes, unless it is there."""
+    folder = cache_folder() / name
     if folder.is_dir():
         return folder
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    script = Path(__file__).with_name("tiny_llama.py")
-    # The standard library is text that every machine has.
-    text = sysconfig.get_path("stdlib")
     subprocess.run(
-        [str(vllm_python()), "-P", str(script), str(unfinished), text],
+        [str(vllm_python()), "-P", str(Path(__file__).with_name(script)), str(unfinished), *arguments],
         check=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )

@@ -1,0 +1,161 @@
+"""The state of the GPUs between readings: energy, and what their profiling counters measured."""
+
+import pytest
+
+from builders import H100
+from pentameter.gpu_meter import GpuMeter
+from pentameter.readings import GpuReading, GpusReading
+from pentameter.windows import Window
+
+WINDOWS = (Window("1m", 60.0), Window("1h", 3600.0))
+
+
+def reading(time, *gpus):
+    return GpusReading(time, time, gpus)
+
+
+def gpu(
+    joules=None,
+    *,
+    dram=None,
+    tensor=None,
+    seconds=None,
+    source="gpm",
+    uuid="GPU-0",
+    index=0,
+    name=H100.nvml_names[0],
+):
+    return GpuReading(
+        uuid,
+        index,
+        name,
+        joules,
+        dram_active_ratio=dram,
+        tensor_active_ratio=tensor,
+        profiled_seconds=seconds,
+        profiling_source=source,
+    )
+
+
+def metered(*readings):
+    meter = GpuMeter(WINDOWS, {H100.nvml_names[0]: H100}.get)
+    for one in readings:
+        meter.take(one)
+    return meter
+
+
+def seen(meter, owner="a"):
+    return meter.gpus(lambda gpu: owner)
+
+
+def test_before_the_first_reading_there_are_no_gpus():
+    assert seen(metered()) == ()
+
+
+def test_energy_is_what_the_counter_grew_by():
+    [one] = seen(metered(reading(0, gpu(1e6)), reading(10, gpu(1e6 + 3000))))
+    assert one.rolled.windows["1m"].rate("energy_joules") == 300
+    assert one.server_tick.delta("energy_joules") == 3000
+    assert (one.spec, one.server) == (H100, "a")
+
+
+def test_a_counter_that_falls_is_told_and_earns_nothing():
+    meter = metered(reading(0, gpu(1e6)))
+    assert not meter.take(reading(1, gpu(1e6 + 100)))
+    assert meter.take(reading(2, gpu(5.0)))
+    [one] = seen(meter)
+    assert one.rolled.windows["1m"].delta("energy_joules") == 100
+
+
+def test_a_servers_gpus_are_drained_only_together():
+    meter = metered(reading(0, gpu(0.0), gpu(0.0, uuid="GPU-1", index=1)))
+    seen(meter)
+    meter.take(reading(1, gpu(10.0), gpu(None, uuid="GPU-1", index=1)))
+    assert [one.server_tick for one in seen(meter)] == [None, None]
+    meter.take(reading(2, gpu(20.0), gpu(40.0, uuid="GPU-1", index=1)))
+    assert [one.server_tick.delta("energy_joules") for one in seen(meter)] == [20, 40]
+
+
+def test_an_unknown_product_has_no_specification():
+    [one] = seen(metered(reading(0, gpu(name="NVIDIA of tomorrow"))))
+    assert one.spec is None
+
+
+# ---------------------------------------------------------------------------- what the hardware measures
+
+
+def mean(one, what, window="1m"):
+    interval = one.profile.windows[window]
+    return interval.delta(f"{what}_seconds") / interval.delta(f"{what}_profiled_seconds")
+
+
+def test_the_first_share_counts_from_the_time_that_it_is_the_mean_of():
+    [one] = seen(metered(reading(10, gpu(dram=0.6, tensor=0.3, seconds=4.0))))
+    interval = one.profile.windows["1m"]
+    assert interval.seconds == 4
+    assert interval.deltas == pytest.approx(
+        {
+            "dram_active_seconds": 2.4,
+            "dram_active_profiled_seconds": 4,
+            "tensor_active_seconds": 1.2,
+            "tensor_active_profiled_seconds": 4,
+        }
+    )
+
+
+def test_shares_are_weighted_by_the_time_that_they_are_of():
+    # 1 s at 90 % and 9 s at 40 %
+    [one] = seen(metered(reading(1, gpu(dram=0.9, seconds=1.0)), reading(10, gpu(dram=0.4, seconds=9.0))))
+    assert mean(one, "dram_active") == pytest.approx(0.45)
+
+
+def test_time_that_nobody_watched_is_in_neither_sum():
+    [one] = seen(metered(reading(1, gpu(dram=0.8, seconds=1.0)), reading(30, gpu(dram=0.4, seconds=1.0))))
+    assert mean(one, "dram_active") == pytest.approx(0.6)
+
+
+def test_a_share_that_is_missing_for_a_while_takes_no_part():
+    meter = metered(
+        reading(1, gpu(dram=0.8, tensor=0.2, seconds=1.0)),
+        reading(2, gpu(dram=0.4, seconds=1.0)),
+    )
+    [one] = seen(meter)
+    assert mean(one, "dram_active") == pytest.approx(0.6)
+    assert mean(one, "tensor_active") == pytest.approx(0.2)
+
+
+def test_each_window_has_its_own_mean():
+    readings = [reading(time, gpu(dram=1.0 if time <= 100 else 0.5, seconds=1.0)) for time in range(1, 201)]
+    [one] = seen(metered(*readings))
+    assert mean(one, "dram_active", "1m") == pytest.approx(0.5)
+    assert mean(one, "dram_active", "1h") == pytest.approx(0.75)
+
+
+def test_a_gpu_that_nobody_profiles_any_more_has_no_share():
+    [one] = seen(metered(reading(1, gpu(dram=0.8, seconds=1.0)), reading(2, gpu(source=""))))
+    assert one.profile.windows == {}
+
+
+def test_between_two_shares_the_last_one_stands_but_not_for_longer_than_its_window():
+    meter = metered(reading(1, gpu(dram=0.8, seconds=1.0)), reading(2, gpu()))
+    [one] = seen(meter)
+    assert mean(one, "dram_active") == 0.8
+    meter.take(reading(100, gpu()))
+    [one] = seen(meter)
+    assert set(one.profile.windows) == {"1h"}
+
+
+def test_a_gpu_that_has_not_measured_anything_yet_has_no_share():
+    [one] = seen(metered(reading(1, gpu()), reading(2, gpu())))
+    assert one.profile.windows == {}
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, -1.0])
+def test_a_share_of_no_time_is_not_counted(seconds):
+    [one] = seen(metered(reading(1, gpu(dram=0.8, seconds=1.0)), reading(2, gpu(dram=0.1, seconds=seconds))))
+    assert mean(one, "dram_active") == 0.8
+
+
+def test_gpus_are_measured_apart():
+    two = seen(metered(reading(1, gpu(dram=0.8, seconds=1.0), gpu(dram=0.2, seconds=1.0, uuid="GPU-1", index=1))))
+    assert [mean(one, "dram_active") for one in two] == pytest.approx([0.8, 0.2])
