@@ -13,7 +13,7 @@ from given_settings import settings_for
 from pentameter.assembly import settings_to_meter
 from pentameter.config import Settings
 from pentameter.daemon import Daemon, Feed
-from pentameter.readings import HostReading
+from pentameter.readings import HostReading, ModelReading
 from pentameter.sources import SourceAbsent, SourceError
 from pentameter.sources.vllm_metrics import VllmSource
 
@@ -55,6 +55,30 @@ def value(daemon, name, **labels):
 
 def source_up(daemon, reason=""):
     return value(daemon, "pentameter_source_up", source="vllm", reason=reason)
+
+
+async def _strange_model_story():
+    with ScriptedServer({"/metrics": good()}) as server:
+        settings = settings_for(server.url, host={"enabled": False})
+        meter = settings_to_meter(settings)
+        name = settings.vllm.servers[0].name
+        meter.take_model(ModelReading(name, "m", {"architectures": ["Strange"]}, "file"))
+        source = VllmSource(name, server.url)
+        daemon = Daemon(meter, [Feed(source, 0.1, 5.0)], 0.05)
+        async with running(daemon):
+            await until(lambda: value(daemon, "pentameter_model_unknown", reason="unsupported"))
+            seen = daemon.latest().sequence
+            await until(lambda: daemon.latest().sequence > seen + 3)
+        source.close()
+
+
+def test_a_model_that_is_not_understood_is_named_in_a_metric_and_once_in_the_log(caplog):
+    caplog.set_level(logging.WARNING, "pentameter")
+    asyncio.run(_strange_model_story())
+    said = [record.getMessage() for record in caplog.records]
+    [line] = [one for one in said if "not understood" in one]
+    assert "the model m is not understood: " in line
+    assert "Strange" in line
 
 
 def daemon_for(server, *, timeout=0.5, max_bytes=1_000_000):

@@ -27,6 +27,8 @@ from pentameter.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pentameter.attribution import Place
+
 log = logging.getLogger("pentameter")
 
 Reading = VllmReading | GpusReading | HostReading | ModelReading | RecordsReading
@@ -66,6 +68,7 @@ class Daemon:
         self._deriving = SourceHealth("derive", up=True, reason="")
         self._meter.take_health(self._deriving)
         self._answered = False
+        self._said: set[tuple[Place, str]] = set()
         self._bucket_warnings = BucketWarnings(meter.requests.slos, meter.requests.has_records)
         self._build = BUILD_INFO(1, __version__, platform.python_version())
 
@@ -104,8 +107,16 @@ class Daemon:
             snapshot = self._meter.report(monotonic, wall)
         else:
             self._deriving = self._note(self._deriving, now)
+        self._say_unsupported()
         self._snapshot = replace(snapshot, samples=(*snapshot.samples, self._build))
         return self._snapshot
+
+    def _say_unsupported(self) -> None:
+        """Say once why a served model is not understood."""
+        for place, message in self._meter.work.unsupported():
+            if (place, message) not in self._said:
+                self._said.add((place, message))
+                log.warning("%s: the model %s is not understood: %s", place.server, place.model_name, message)
 
     async def _derive(self) -> None:
         ticker = _Ticker(self._derive_interval)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 GGUF = "gguf"
+UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def resolve(
             return UnknownModel("not_found", "neither configured, nor told by the plugin, nor found in files")
         kv_bits = kv_bits_of(spec, facts.get("cache_dtype"))
     except UnknownModelError as error:
-        return UnknownModel("unsupported", str(error))
+        return UnknownModel(UNSUPPORTED, str(error))
     return ServedModel(
         spec=spec,
         parallel=parallel_of(facts, gpus_per_engine),

@@ -16,7 +16,7 @@ from pentameter.model.moved import moved
 from pentameter.model.parallel import flops_per_gpu
 from pentameter.model.spec import Precision
 from pentameter.recorded_contexts import RecordedContexts
-from pentameter.served_models import ModelPlan, resolve, with_contexts
+from pentameter.served_models import UNSUPPORTED, ModelPlan, resolve, with_contexts
 from pentameter.windows import Continuity, Interval, Track
 from pentameter.work import (
     contexts_by_page,
@@ -28,7 +28,7 @@ from pentameter.work import (
 from pentameter.world import Rolled, UnknownModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pentameter.attribution import Place
     from pentameter.readings import EngineReading, ModelReading
@@ -169,6 +169,12 @@ class WorkMeter:
         """Return why the model of an engine is not known."""
         account = self._accounts.get(place)
         return account.model if account is not None and isinstance(account.model, UnknownModel) else None
+
+    def unsupported(self) -> Iterator[tuple[Place, str]]:
+        """Yield the engines whose model is known and not understood, and why."""
+        for place, account in self._accounts.items():
+            if isinstance(account.model, UnknownModel) and account.model.reason == UNSUPPORTED:
+                yield place, account.model.message
 
     def rolled(self, place: Place) -> Rolled:
         """Return the work of an engine over each window and since the last call, which may be nothing yet."""
