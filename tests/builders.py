@@ -125,15 +125,24 @@ def gpu(
     history = rolled(
         None if joules is None else {"energy_joules": joules},
         seconds=seconds,
-        tick=None if tick is None else {"energy_joules": tick},
+        tick=None if tick is None else {"energy_joules": tick, "measured_joules": tick},
     )
     watched = rolled(profile, seconds=seconds)
-    return Gpu(GpuReading(uuid, index, name, energy, **reading), history, H100, watched, "a", history.tick)
+    return Gpu(
+        GpuReading(uuid, index, name, energy, **reading),
+        history,
+        H100,
+        watched,
+        "a",
+        history.tick,
+        energy_method="" if energy is None else "counter",
+        energy_bases=() if energy is None else ("measured",),
+    )
 
 
-def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0", serving=None):
+def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0", serving=None, **more):
     """Return a server with its engines and GPUs; ``price`` is of one GPU per hour."""
-    return Deployment(server, model, name, engines, tuple(gpus), gpu_count, price, serving)
+    return Deployment(server, model, name, engines, tuple(gpus), gpu_count, price, serving, **more)
 
 
 def finished(output_tokens=11, *, ttft=0.1, decode=1.0, e2e=None, origin="plugin", arrival=0.0, reason="stop", **more):

@@ -45,11 +45,11 @@ def test_a_model_of_plain_numbers_is_looked_for_nowhere():
     assert "model" not in [feed.source.name for feed in settings_to_feeds(settings)]
 
 
-def test_a_dcgm_exporter_takes_the_place_of_nvml():
+def test_a_dcgm_exporter_stands_beside_nvml():
     dcgm = {"url": "http://127.0.0.1:9400", "uuids": "GPU-1", "pod": "vllm-0", "interval_seconds": 15}
     feeds = settings_to_feeds(settings_for("http://a:1", nvml={"enabled": True}, dcgm=dcgm))
-    [feed] = [feed for feed in feeds if feed.source.name in ("dcgm", "nvml")]
-    assert (feed.source.name, feed.interval) == ("dcgm", 15)
+    found = [(feed.source.name, feed.interval) for feed in feeds if feed.source.name in ("dcgm", "nvml")]
+    assert found == [("dcgm", 15), ("nvml", 1)]
 
 
 def test_what_is_configured_of_a_model_reaches_the_meter():

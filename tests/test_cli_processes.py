@@ -56,6 +56,12 @@ CONSTANT = {
     "pentameter_roofline_bound",  # prefill stays limited by compute, decode by memory
     "pentameter_kv_cache_waste_reference_ratio",
     "pentameter_gpu_power_limit_watts",
+    # The simulated day never idles, sleeps or loses its counter.
+    "pentameter_idle_energy_joules_total",
+    "pentameter_asleep_energy_joules_total",
+    "pentameter_unobserved_energy_joules_total",
+    "pentameter_gpu_energy_info",
+    "pentameter_gpu_energy_anomalies_total",
     "pentameter_grid_intensity_grams_per_kwh",
     "pentameter_cost_per_hour_dollars",
     "pentameter_slo_target_ratio",
@@ -156,7 +162,7 @@ def test_in_the_demo_every_metric_has_a_value_and_whatever_can_move_moves():
         assert demo.end() == 0
     log = "".join(demo.log)
     assert re.search(r"simulating h100-8b at http://127\.0\.0\.1:\d+\n", log)
-    examples = "{'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}, 'slos': ["
+    examples = "{'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}, 'energy': {"
     assert f"for the example only: {examples}" in log
     assert "Traceback" not in log
 

@@ -97,8 +97,11 @@ def test_the_command_line_beats_the_variables_and_these_beat_the_file(tmp_path):
         (server(gpu=["0"]), "vllm.servers.0.gpu: unknown key; did you mean 'gpus'?"),
         ({"region": "POL"}, "region: unknown key; did you mean 'grid.region'?"),
         ({"economics": {"region": "POL"}}, "economics.region: unknown key; did you mean 'grid.region'?"),
-        ({"grid": {"xyz": 1}}, "grid.xyz: unknown key; known here are region, grams_per_kwh"),
-        ({"grid": {7: 1}}, "grid.7: unknown key; known here are region, grams_per_kwh"),
+        (
+            {"grid": {"xyz": 1}},
+            "grid.xyz: unknown key; known here are region, grams_per_kwh, market_grams_per_kwh, live",
+        ),
+        ({"grid": {7: 1}}, "grid.7: unknown key; known here are region, grams_per_kwh, market_grams_per_kwh, live"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_valid_one(tree, message):

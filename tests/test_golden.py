@@ -125,7 +125,9 @@ def test_the_figures_agree_with_one_another(page):
 @each_page
 def test_no_share_is_below_zero_or_above_one_and_no_more_is_computed_than_asked(page):
     samples = scenario.played(page.read_text()).samples
-    assert [s for s in samples if s.metric.name.endswith("_ratio") and not 0 <= s.value <= 1] == []
+    # One counter over another may be above 1.
+    shares = [s for s in samples if s.metric.name.endswith("_ratio") and not s.metric.name.endswith("_audit_ratio")]
+    assert [s for s in shares if not 0 <= s.value <= 1] == []
     asked, computed = (sum(found(samples, "tokens_per_second", phase=p)) for p in ("prompt", "prompt_computed"))
     assert computed <= asked
 

@@ -1,5 +1,7 @@
 """The state of the GPUs between readings: energy, and what their profiling counters measured."""
 
+from dataclasses import replace
+
 import pytest
 
 from builders import H100
@@ -24,6 +26,7 @@ def gpu(
     uuid="GPU-0",
     index=0,
     name=H100.nvml_names[0],
+    **more,
 ):
     return GpuReading(
         uuid,
@@ -34,18 +37,21 @@ def gpu(
         tensor_active_ratio=tensor,
         profiled_seconds=seconds,
         profiling_source=source,
+        **more,
     )
 
 
 def metered(*readings):
-    meter = GpuMeter(WINDOWS, {H100.nvml_names[0]: H100}.get)
+    meter = GpuMeter(WINDOWS, {H100.nvml_names[0]: H100}.get, {"a": ()})
     for one in readings:
         meter.take(one)
     return meter
 
 
-def seen(meter, owner="a"):
-    return meter.gpus(lambda gpu: owner)
+def seen(meter, needed=None):
+    """Return the GPUs of the only server, which has all."""
+    meter.look(0.0)
+    return meter.gpus({} if needed is None else {"a": needed})
 
 
 def test_before_the_first_reading_there_are_no_gpus():
@@ -74,6 +80,77 @@ def test_a_servers_gpus_are_drained_only_together():
     assert [one.server_tick for one in seen(meter)] == [None, None]
     meter.take(reading(2, gpu(20.0), gpu(40.0, uuid="GPU-1", index=1)))
     assert [one.server_tick.delta("energy_joules") for one in seen(meter)] == [20, 40]
+
+
+def test_a_servers_gpus_are_drained_only_when_all_that_it_names_are_there():
+    meter = metered(reading(0, gpu(0.0), gpu(0.0, uuid="GPU-1", index=1)))
+
+    def drained():
+        return [one.server_tick and one.server_tick.delta("energy_joules") for one in seen(meter, 2)]
+
+    drained()
+    meter.take(reading(1, gpu(10.0)))
+    assert drained() == [None]
+    meter.take(reading(2, gpu(20.0), gpu(40.0, uuid="GPU-1", index=1)))
+    assert drained() == [20, 40]
+
+
+def test_a_board_that_is_listed_once_per_instance_or_engine_counts_once():
+    [one] = seen(metered(reading(0, gpu(0.0), gpu(0.0)), reading(10, gpu(3000.0), gpu(3000.5))))
+    assert one.rolled.windows["1m"].delta("energy_joules") == 3000
+
+
+def test_without_a_counter_power_makes_the_energy_and_says_so():
+    [one] = seen(metered(reading(0, gpu(power_watts=300.0)), reading(10, gpu(power_watts=500.0))))
+    assert one.rolled.windows["1m"].rate("energy_joules") == 400
+    assert one.server_tick.delta("integrated_joules") == one.rolled.tick.delta("energy_joules") == 4000
+    assert (one.energy_method, one.energy_bases) == ("integrated", ("integrated",))
+
+
+def test_with_neither_counter_nor_power_there_is_no_energy():
+    [one] = seen(metered(reading(0, gpu()), reading(10, gpu())))
+    assert (one.rolled.windows, one.rolled.tick, one.server_tick, one.energy_method) == ({}, None, None, "")
+
+
+def test_both_bases_add_up_to_the_whole():
+    meter = metered(reading(0, gpu(0.0, power_watts=300.0)))
+    for time in range(1, 11):
+        meter.take(reading(time, gpu(300.0 * min(time, 4), power_watts=300.0)))
+    [one] = seen(meter)
+    tick = one.server_tick
+    assert (tick.delta("measured_joules"), tick.delta("integrated_joules")) == (1200, 1800)
+    assert tick.delta("energy_joules") == 3000
+    assert (one.energy_method, one.energy_bases) == ("integrated", ("measured", "integrated"))
+    assert tick.delta("anomaly/frozen") == 1
+
+
+@pytest.mark.parametrize(("limit", "joules"), [(300.0, 700.0), (700.0, 700.0), (None, 700.0), (900.0, 1000.0)])
+def test_no_board_is_held_to_less_than_its_product_may_draw(limit, joules):
+    spec = replace(H100, tdp_watts=700.0)
+    meter = GpuMeter(WINDOWS, {spec.nvml_names[0]: spec}.get)
+    for time, counter in ((0, 0.0), (1, joules), (2, 1e9)):
+        meter.take(reading(time, gpu(counter, power_limit_watts=limit)))
+    [one] = seen(meter)
+    assert one.rolled.windows["1m"].delta("energy_joules") == joules
+
+
+def test_a_modules_counter_is_called_so_and_not_held_to_the_gpus_limit():
+    name = "NVIDIA GH200 480GB"
+    meter = metered(*(reading(time, gpu(1000.0 * time, name=name, power_limit_watts=700.0)) for time in (0, 1)))
+    [one] = seen(meter)
+    assert (one.rolled.tick.delta("energy_joules"), one.energy_scope) == (1000, "module")
+
+
+def test_a_gpu_is_taken_at_the_moment_at_which_it_was_read():
+    # The driver took five seconds for the GPU before: 6 s x 700 W are no miracle.
+    meter = metered(
+        reading(0, gpu(0.0, power_limit_watts=700.0)),
+        reading(1, gpu(4200.0, power_limit_watts=700.0, read_at=6.0)),
+        reading(7, gpu(4900.0, power_limit_watts=700.0, read_at=7.0)),
+    )
+    [one] = seen(meter)
+    assert one.rolled.windows["1m"].delta("anomaly/rejected") == 0
+    assert one.rolled.windows["1m"].rate("energy_joules") == 700
 
 
 def test_an_unknown_product_has_no_specification():

@@ -1,5 +1,7 @@
 """Health: the sources, who is measured, the host."""
 
+from dataclasses import replace
+
 import pytest
 
 from builders import A100, deployment, engine, found, gpu, names, value, world
@@ -112,8 +114,8 @@ def test_whether_vllm_counts_flops_is_said_as_soon_as_it_is_known(counters, coun
 
 
 def test_a_gpu_is_identified_with_its_driver_and_its_server():
-    one = gpu(index=3, compute_capability="9.0")
-    assert identity(measured(gpus=(one,), driver_version="580.95", gpu_source="nvml"), "gpu_info") == {
+    one = replace(gpu(index=3, compute_capability="9.0"), source="nvml")
+    assert identity(measured(gpus=(one,), driver_version="580.95"), "gpu_info") == {
         "gpu": "GPU-0",
         "index": "3",
         "name": "NVIDIA H100 80GB HBM3",

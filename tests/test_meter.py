@@ -1,6 +1,7 @@
 """The meter: from readings to snapshots."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -237,8 +238,10 @@ def test_an_energy_counter_that_answers_late_does_not_bring_its_history():
     for time, joules in ((0, None), (1, 5_000_000.0), (2, 5_000_100.0)):
         m.take_gpus(gpus(time, joules), "nvml")
         snapshot = m.measure(time, time)
-    assert value(snapshot, "pentameter_energy_joules_total") == 100
-    assert value(snapshot, "pentameter_gpu_energy_joules_total") == 100
+    assert value(snapshot, "pentameter_energy_joules_total", basis="measured") == 100
+    # The second before it answered, at 100 W.
+    assert value(snapshot, "pentameter_energy_joules_total", basis="integrated") == 100
+    assert value(snapshot, "pentameter_gpu_energy_joules_total") == 200
 
 
 def test_a_gpu_that_does_not_tell_its_energy_now_shows_no_old_rate():
@@ -249,6 +252,53 @@ def test_a_gpu_that_does_not_tell_its_energy_now_shows_no_old_rate():
     assert value(m.measure(10, 10), "pentameter_energy_per_token_joules", tokens="generated") == 10
     m.take_gpus(gpus(11, None), "nvml")
     assert value(m.measure(11, 11), "pentameter_energy_per_token_joules", tokens="generated") is None
+
+
+def test_a_named_gpu_that_is_not_listed_for_a_while_costs_the_server_no_joules_of_the_others():
+    m = meter(ServerPlan("a", gpus=("GPU-0", "GPU-1")))
+    m.take_vllm(vllm(0))
+    for time, joules in ((0, (0.0, 0.0)), (1, (100.0, 100.0)), (2, (200.0,)), (3, (300.0, 300.0))):
+        m.take_gpus(gpus(time, *joules), "nvml")
+        snapshot = m.measure(time, time)
+        assert value(snapshot, "pentameter_energy_joules_total") == (sum(joules) if len(joules) == 2 else None)
+
+
+def states(snapshot):
+    names = ("active", "idle", "asleep", "unobserved")
+    return {name: value(snapshot, f"pentameter_{name}_energy_joules_total") for name in names}
+
+
+def quiet(time, tokens):
+    """Return a page on which nothing runs."""
+    page = vllm(time, tokens)
+    return replace(page, engines=tuple(replace(engine, gauges={"running": 0.0}) for engine in page.engines))
+
+
+def test_energy_goes_to_what_the_server_was_doing():
+    m = meter()
+    # The server works from 2 to 4, then does not answer until 8.
+    tokens = {0: 0, 1: 0, 2: 0, 3: 50, 4: 100, 5: 100, 6: 100, 8: 100, 9: 100}
+    for time in range(10):
+        if time in tokens:
+            m.take_vllm(quiet(time, tokens[time]))
+        else:
+            m.take_health(down("vllm", "a"))
+        m.take_gpus(gpus(time, 100.0 * time), "nvml")
+        snapshot = m.measure(time, time)
+    assert states(snapshot) == {"active": 200, "idle": 600, "asleep": 0, "unobserved": 100}
+    assert value(snapshot, "pentameter_energy_joules_total") == 900
+
+
+def test_energy_that_comes_in_large_pieces_is_divided_by_seconds():
+    m = meter()
+    for time in range(31):
+        m.take_vllm(quiet(time, 10 * min(time, 12)))
+        if time in (0, 30):
+            m.take_gpus(gpus(time, 100.0 * time), "dcgm")
+        snapshot = m.measure(time, time)
+    # 12 of 30 s
+    assert states(snapshot)["active"] == pytest.approx(1200)
+    assert states(snapshot)["idle"] == pytest.approx(1800)
 
 
 def test_the_hosts_busy_share_is_rolling():

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from pentameter.config import Settings, seconds_of
 from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
 from pentameter.facts import find_gpu, find_model, gpu_specs, grid_intensities
+from pentameter.grid_feed import live_grid, longest_read_seconds
+from pentameter.host_energy import HostPlan
 from pentameter.meter import Meter
 from pentameter.served_models import ModelPlan
-from pentameter.server_plan import ServerPlan
+from pentameter.server_plan import MachinePlan, ServerPlan
 from pentameter.slo import OBJECTIVES, Policy, Slo
 from pentameter.sources import SourceAbsent, SourceError
 from pentameter.sources.dcgm import DcgmSource
+from pentameter.sources.grid_live import READ_EVERY_SECONDS
 from pentameter.sources.host import HostSource
 from pentameter.sources.http_get import Credentials
 from pentameter.sources.model_files import ModelFiles
@@ -22,6 +25,7 @@ from pentameter.sources.nvml import NvmlSource
 from pentameter.sources.otlp import OtlpInbox
 from pentameter.sources.otlp_forward import OtlpForwarder
 from pentameter.sources.plugin_feed import PluginFeed
+from pentameter.sources.rapl import Rapl
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.windows import Window
 from pentameter.world import GridIntensity
@@ -48,7 +52,14 @@ def settings_to_meter(settings: Settings) -> Meter:
         find_spec=lambda name: find_gpu(name, specs),
         grid=_grid(settings),
         slos=settings_to_slos(settings),
+        machine=_machine(settings),
     )
+
+
+def _machine(settings: Settings) -> MachinePlan:
+    host = settings.energy.host
+    plan = HostPlan(host.idle_watts, host.max_watts, host.estimate, host.gpus, host.share)
+    return MachinePlan(plan, settings.energy.pue)
 
 
 def settings_to_plans(settings: Settings) -> list[ServerPlan]:
@@ -136,13 +147,18 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
     if dcgm.url is not None:
         source = DcgmSource(dcgm.url, uuids=dcgm.uuids, pod=dcgm.pod, namespace=dcgm.namespace)
         feeds.append(Feed(source, dcgm.interval_seconds, HUNG_AFTER_SECONDS))
-    elif settings.nvml.enabled:
+    if settings.nvml.enabled:
         # Where every server names its GPUs, the others of the node are not our business, nor their loss our failure.
         named = [server.gpus for server in vllm.servers]
         wanted = tuple(dict.fromkeys(gpu for gpus in named for gpu in gpus)) if all(named) else ()
         feeds.append(Feed(NvmlSource(wanted), settings.nvml.interval_seconds, HUNG_AFTER_SECONDS))
     if settings.host.enabled:
-        feeds.append(Feed(HostSource(), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+        host = settings.energy.host
+        rapl = Rapl(host.powercap) if host.rapl else None
+        feeds.append(Feed(HostSource(rapl), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+    live = live_grid(settings.grid.live)
+    if live is not None:
+        feeds.append(Feed(live, READ_EVERY_SECONDS, longest_read_seconds(settings.grid.live) + HUNG_AFTER_SECONDS))
     if settings.plugin.enabled:
         feeds.append(_records(PluginFeed(settings.plugin.socket)))
     if settings.otlp.http != "off" or settings.otlp.grpc_listen:

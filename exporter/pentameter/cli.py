@@ -165,7 +165,7 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
         overrides = {
             **_examples(settings),
             "listen": settings.listen,
-            "vllm": {"servers": [{"url": url, "name": "simulator"}]},
+            "vllm": {"servers": [{"url": url, "name": "simulator", "gpus": simulated.gpu_indices}]},
             "nvml": {"enabled": False},
             "plugin": {"socket": address} if address else {},
             "state_file": None,  # what is learnt of a simulation must not pass for the real server's
@@ -186,6 +186,9 @@ def _examples(settings: Settings) -> dict[str, Any]:
         examples["economics"] = {"gpu_dollars_per_hour": 2.5}
     if settings.grid.region is None and settings.grid.grams_per_kwh is None:
         examples["grid"] = {"region": "USA"}
+    if settings.energy.pue is None:
+        host = {"idle_watts": 400, "max_watts": 1400, "gpus": 8}  # one GPU of eight in a machine
+        examples["energy"] = {"pue": 1.15, "host": host}
     if not settings.slos:
         examples["slos"] = [
             {"name": "interactive", "ttft_seconds": 0.5, "tpot_seconds": 0.025},  # lost in the overload

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from pentameter.config_energy import Energy
+from pentameter.config_grid import Grid
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
 from pentameter.config_model import Model
 from pentameter.config_requests import Otlp, Plugin, SloSettings
@@ -171,15 +173,6 @@ class Host(Section):
     interval_seconds: float = Field(2.0, ge=0.5, le=60, description="Time between two readings.")
 
 
-class Grid(Section):
-    """The electricity grid behind the GPUs."""
-
-    region: str | None = Field(
-        None, description="Key of the grid table: an ISO 3166 alpha-3 country such as POL, or WORLD."
-    )
-    grams_per_kwh: float | None = Field(None, ge=0, description="Your own figure; takes precedence.")
-
-
 class Economics(Section):
     """Prices."""
 
@@ -199,6 +192,7 @@ class Settings(Section):
     nvml: Nvml = Nvml()
     dcgm: Dcgm = Dcgm()
     host: Host = Host()
+    energy: Energy = Energy()
     grid: Grid = Grid()
     economics: Economics = Economics()
     slos: tuple[SloSettings, ...] = Field((), description="Service level objectives, any number per model.")

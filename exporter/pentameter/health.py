@@ -210,7 +210,7 @@ def samples(world: World) -> Iterator[Sample]:
             gpu.spec.gpu if gpu.spec else "",
             world.driver_version or "",
             reading.compute_capability or "",
-            world.gpu_source,
+            gpu.source,
             gpu.server,
         )
     if world.host is not None:

@@ -7,36 +7,41 @@ waits, reads a clock or does I/O.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter import catalogue
 from pentameter.attribution import Place
+from pentameter.continuity import continuity_of
+from pentameter.deployments import deployment_of
 from pentameter.gpu_meter import GpuMeter
 from pentameter.health import record_samples, source_samples
+from pentameter.host_meter import HostMeter
+from pentameter.idle_meter import IdleMeter
 from pentameter.metric import Sample
 from pentameter.request_meter import RequestMeter
-from pentameter.server_plan import ServerPlan, peaks_of
+from pentameter.server_plan import MachinePlan, ServerPlan, peaks_of
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.windows import Continuity, Track, Window
 from pentameter.work_meter import WorkMeter
-from pentameter.world import Deployment, Engine, Gpu, GridIntensity, Rolled, World
+from pentameter.world import Engine, Gpu, GridIntensity, Rolled, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pentameter.readings import EngineReading, GpuReading, GpusReading, HostReading, ModelReading, VllmReading
+    from pentameter.readings import EngineReading, GpusReading, GridReading, HostReading, ModelReading, VllmReading
     from pentameter.records import RecordsReading
     from pentameter.slo import Slo
     from pentameter.world import GpuSpec, Peaks
 
-CLOCK_SLACK_SECONDS = 60.0
-"""How far the wall clocks of a server and of the exporter may differ, when a restart is judged."""
-
-
 HELD = ("running", "waiting", "kv_cache_usage")
 """Gauges that are kept for both ends of every interval."""
+
+
+PLUGIN = "plugin"
+PLUGIN_SECONDS = 10.0
+"""How long a plugin, if one is listened to, is waited for to say which GPUs are its server's."""
 
 
 class MixedBackendsError(Exception):
@@ -51,6 +56,11 @@ class _ServerState:
     """The last good reading, kept through an outage: it tells a restart, and whom the cost is for."""
     gpus_seen: int | None = None
     """Kept while the GPUs cannot be read: they still cost money."""
+    first: float | None = None
+    """When it answered first."""
+    idle: IdleMeter = field(default_factory=IdleMeter)
+    shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
+    """Of the energy that was last divided among the states."""
 
 
 class Meter:
@@ -64,18 +74,20 @@ class Meter:
         find_spec: Callable[[str], GpuSpec | None],
         grid: GridIntensity | None = None,
         slos: Sequence[Slo] = (),
+        machine: MachinePlan | None = None,
     ) -> None:
         self._windows = tuple(windows)
         self.work = WorkMeter(windows, {plan.server: plan.model for plan in servers})
         self.requests = RequestMeter(windows, [plan.server for plan in servers], slos, self.work.take_request)
         self._servers = {plan.server: _ServerState(plan) for plan in servers}
         self._grid = grid
+        self._live_grid: GridReading | None = None
         new_track = partial(Track, self._windows)
         self._engine_tracks: defaultdict[tuple[str, str, str], Track] = defaultdict(new_track)
-        self._host_track = new_track()
-        self._gpus = GpuMeter(self._windows, find_spec)
-        self._gpu_source = ""
-        self._host: HostReading | None = None
+        machine = machine or MachinePlan()
+        self._host = HostMeter(self._windows, machine.host)
+        self._pue = machine.pue
+        self._gpus = GpuMeter(self._windows, find_spec, {plan.server: plan.gpus for plan in servers})
         self._health: dict[tuple[str, str], SourceHealth] = {}
         self._resets: dict[tuple[str, str], int] = {}
         self._counters: dict[tuple[str, tuple[str, ...]], float] = {}
@@ -85,8 +97,10 @@ class Meter:
     def take_vllm(self, reading: VllmReading) -> None:
         """Take in a scrape; raises ``MixedBackendsError`` when it is of another process of the same age."""
         state = self._servers[reading.server]
-        continuity = _continuity(state.last, reading)
+        continuity = continuity_of(state.last, reading)
         state.last = reading
+        state.first = reading.monotonic if state.first is None else state.first
+        state.idle.take(reading, continuity)
         reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
             track = self._engine_tracks[reading.server, engine.model_name, engine.engine]
@@ -141,20 +155,25 @@ class Meter:
 
     def take_gpus(self, reading: GpusReading, source: str) -> None:
         """Take in a GPU reading."""
-        self._gpu_source = source
-        self._count_reset(source, "", reset=self._gpus.take(reading))
+        self._count_reset(source, "", reset=self._gpus.take(reading, source))
 
     def _count_reset(self, source: str, server: str, *, reset: bool) -> None:
         self._resets[source, server] = self._resets.get((source, server), 0) + reset
 
+    def take_grid(self, reading: GridReading) -> None:
+        """Take in what a live provider says of the grid; marginal rates are none of an average."""
+        self._live_grid = None if reading.average_or_marginal == "marginal" else reading
+
     def take_host(self, reading: HostReading) -> None:
         """Take in a host reading."""
-        self._host = reading
-        self._host_track.observe(reading.monotonic, {"cpu_busy_seconds": reading.cpu_busy_seconds}, {}, Continuity.SAME)
+        self._host.take(reading)
 
     def take_records(self, reading: RecordsReading, source: str) -> None:
-        """Take in request records."""
+        """Take in request records, and what a plugin says of its GPUs."""
         self.requests.take_records(source, reading)
+        for told in reading.gpus:
+            server = self.requests.server_of(told.sender, told.model_name)
+            self._count_reset(source, "", reset=self._gpus.take_told(server, told))
 
     def take_health(self, health: SourceHealth) -> None:
         """Note how a source is doing; a source that is down takes its data away."""
@@ -164,10 +183,13 @@ class Meter:
             return
         if health.source == "vllm":
             self._servers[health.server].reading = None
+            self._servers[health.server].idle.lose()
         elif health.source == "host":
-            self._host = None
-        elif health.source == self._gpu_source:
-            self._gpus.latest = None
+            self._host.latest = None
+        elif health.source == "grid":
+            self._live_grid = None
+        else:
+            self._gpus.lose(health.source)
 
     def health(self) -> tuple[SourceHealth, ...]:
         """Return the health of every source."""
@@ -193,7 +215,11 @@ class Meter:
         return Snapshot((*samples, *own), health, wall, monotonic, self._sequence)
 
     def _world(self, monotonic: float) -> World:
-        gpus = self._gpus.gpus(self._owner)
+        picture = self._gpus.look(monotonic, by_default=self._by_default(monotonic))
+        expected = picture.ownership.expected
+        named = {server: len(state.plan.gpus) or expected.get(server, 0) for server, state in self._servers.items()}
+        gpus = self._gpus.gpus(named)
+        self._host.roll()
         engines: list[Engine] = []
         deployments = []
         for state in self._servers.values():
@@ -203,8 +229,15 @@ class Meter:
             if state.last is not None:
                 state.gpus_seen = len(own) or state.gpus_seen
                 serving = self.requests.serving_gpus(state.plan.server)
-                deployments.append(_deployment(state, state.last, here, own, serving))
-        host_rolled = self._rolled(self._host_track) if self._host else Rolled()
+                if not own or any(gpu.server_tick for gpu in own):
+                    # New energy takes all that the pages told since the last.
+                    state.shares = state.idle.shares()
+                whole = state.plan.server not in picture.ownership.incomplete
+                deployment = deployment_of(
+                    state.plan, state.last, here, own if whole else (), serving, state.gpus_seen, state.shares
+                )
+                part = self._host.part(deployment.gpu_count)
+                deployments.append(replace(deployment, host=part, pue=self._pue))
         return World(
             windows=tuple(window.label for window in self._windows),
             engines=tuple(engines),
@@ -213,23 +246,18 @@ class Meter:
             served=tuple(self.requests.served(monotonic)),
             slos=self.requests.slos,
             capacities=tuple(self.requests.capacities()),
-            host=self._host,
-            host_rolled=host_rolled,
-            grid=self._grid,
+            host=self._host.latest,
+            host_rolled=self._host.rolled,
+            grid=_intensity(self._live_grid) or self._grid,
             elapsed_seconds=None if self._measured_at is None else monotonic - self._measured_at,
-            driver_version=self._gpus.latest.driver_version if self._gpus.latest else None,
-            gpu_source=self._gpu_source,
+            driver_version=picture.reading.driver_version,
         )
 
-    def _owner(self, gpu: GpuReading) -> str:
-        """Return the server that a GPU is counted to; empty when none or several could be it."""
-        owners = [state.plan.server for state in self._servers.values() if self._uses(state.plan, gpu)]
-        return owners[0] if len(owners) == 1 else ""
-
-    def _uses(self, plan: ServerPlan, gpu: GpuReading) -> bool:
-        if plan.gpus:
-            return gpu.uuid in plan.gpus or str(gpu.index) in plan.gpus
-        return len(self._servers) == 1
+    def _by_default(self, now: float) -> bool:
+        """Say whether the only server may be taken for the owner of all GPUs: not before its plugin can have spoken."""
+        first = [state.first for state in self._servers.values() if state.first is not None]
+        waits = any(source == PLUGIN for source, _ in self._health)
+        return not waits or (bool(first) and now - min(first) >= PLUGIN_SECONDS)
 
     def _engines(self, state: _ServerState, gpus: tuple[Gpu, ...]) -> tuple[Engine, ...]:
         if state.reading is None:
@@ -258,34 +286,7 @@ class Meter:
         return Rolled({label: interval for label, interval in intervals if interval}, track.drain())
 
 
-def _deployment(
-    state: _ServerState, last: VllmReading, engines: tuple[Engine, ...], gpus: tuple[Gpu, ...], serving: int | None
-) -> Deployment:
-    plan = state.plan
-    # A mapped GPU that is not visible now must make neither the energy nor the price smaller.
-    complete = not plan.gpus or len(gpus) == len(plan.gpus)
-    return Deployment(
-        server=plan.server,
-        model_name=_only([engine.model_name for engine in last.engines]),
-        engine=_only([engine.engine for engine in last.engines]),
-        engines=engines,
-        gpus=gpus if complete else (),
-        gpu_count=plan.gpu_count or len(plan.gpus) or state.gpus_seen,
-        serving_gpus=plan.gpu_count or len(plan.gpus) or serving or state.gpus_seen,
-        gpu_dollars_per_hour=plan.gpu_dollars_per_hour,
-    )
-
-
-def _only(values: list[str]) -> str:
-    return values[0] if len(set(values)) == 1 else ""
-
-
-def _continuity(last: VllmReading | None, reading: VllmReading) -> Continuity:
-    """Judge whether two pages come from one process, by the start time that vLLM publishes."""
-    if last is None or last.start_time is None or reading.start_time is None:
-        return Continuity.UNKNOWN
-    if reading.start_time == last.start_time:
-        return Continuity.SAME
-    if reading.start_time > last.wall - CLOCK_SLACK_SECONDS and reading.start_time > last.start_time:
-        return Continuity.RESTARTED
-    return Continuity.FOREIGN
+def _intensity(live: GridReading | None) -> GridIntensity | None:
+    if live is None:
+        return None
+    return GridIntensity(live.region, live.grams_per_kwh, live.source, live.factor_type)

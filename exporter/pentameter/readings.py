@@ -92,6 +92,9 @@ class GpuReading:
     profiling_source: str = ""
     """Who measures the ratios: ``gpm`` (NVML), ``dcgm``, or nobody. A reading that comes too soon for new ratios, or is
     the first, has a source and no ratios."""
+    read_at: float | None = field(default=None, compare=False)
+    """When energy and power were read, on the monotonic clock of the whole reading; None: with it. GPUs are read one
+    after another, and a driver that is slow with the first makes the last seconds younger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,49 @@ class HostReading:
     """Sum over cores of the time not idle since boot."""
     memory_total_bytes: float
     memory_used_bytes: float
+    rapl_joules: float | None = None
+    """What the processors and their memory used since the source's first reading, as far as it was counted; None where
+    RAPL could never be read."""
+    rapl_seconds: float = 0.0
+    """The time that these joules are of: it stands still while RAPL cannot be read."""
+    rapl_gaps: int = 0
+    """Times since the first reading that energy was left out because it was not certain."""
+    rapl_problem: str = ""
+    """Why RAPL cannot be read now, for people; empty where it can, or where nobody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridReading:
+    """The grid's carbon intensity, as a live provider tells it."""
+
+    region: str
+    """The provider's zone: ``PL``, ``CAISO_NORTH``, ``GB``."""
+    grams_per_kwh: float
+    """CO2 or its equivalents, as ``factor_type`` says."""
+    source: str
+    """The provider."""
+    factor_type: str
+    """``lifecycle`` with fuel supply and construction, ``direct`` or ``operational`` without."""
+    average_or_marginal: str
+    """``average`` of all that is consumed, or ``marginal``: of one more kWh. The two are never mixed."""
+    estimated: bool | None
+    """A model's or a forecast's value rather than a measured one; None where the provider does not say."""
+    valid_from: float
+    """Unix time at which the period begins that the value is of."""
+    valid_to: float
+    """Unix time at which it ends."""
+    monotonic: float
+    """When the value was asked for."""
+    wall: float
+    trouble: str = ""
+    """Why it could not be renewed at the last attempt, in one word; empty while it is the provider's latest."""
+
+    def age_seconds(self, monotonic: float) -> float:
+        """Return the time since the end of the value's period; 0 within it.
+
+        The wall clock is looked at once, when the value arrives; a step of it later changes no age.
+        """
+        return max(0.0, self.wall - self.valid_to + monotonic - self.monotonic)
 
 
 @dataclass(frozen=True, slots=True)

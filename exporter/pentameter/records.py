@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pentameter.readings import GpusReading
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
@@ -76,6 +78,22 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldGpus:
+    """What NVML says, inside vLLM, of the GPUs that this vLLM uses on its node."""
+
+    model_name: str
+    instance: str
+    """Random word of the plugin's start: it tells two vLLM servers of one model apart."""
+    reading: GpusReading
+    """A GPU's ``index`` is the one inside vLLM's container."""
+    sender: str = ""
+    engines: Mapping[str, str] = field(default_factory=dict)
+    """UUID -> the engine that it serves; without those that serve several, or nobody knows which."""
+    expected: int | None = None
+    """GPUs of the whole server; more than are in the reading where it spans nodes."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsReading:
     """What a source of records received since it was last read."""
 
@@ -84,5 +102,6 @@ class RecordsReading:
     requests: tuple[FinishedRequest, ...] = ()
     iterations: tuple[IterationFacts, ...] = ()
     configs: tuple[EngineConfig, ...] = ()
+    gpus: tuple[ToldGpus, ...] = ()
     counts: Mapping[str, float] = field(default_factory=dict)
     """Running totals of the source itself by outcome, such as accepted, malformed, too_large, dropped."""

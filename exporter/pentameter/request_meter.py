@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pentameter.arrivals import Arrivals
-from pentameter.attribution import Place, Servers
+from pentameter.attribution import NotYetError, Place, Servers, UnattributedError
 from pentameter.capacity_meter import CapacityMeter
 from pentameter.dimensions.attainment import is_covered
 from pentameter.ledger import Ledger
@@ -131,6 +131,13 @@ class RequestMeter:
     def engines(self, server: str) -> tuple[tuple[str, str], ...]:
         """Return (model_name, engine) of each engine that a server's last page showed."""
         return self._engines[server]
+
+    def server_of(self, sender: str, model_name: str) -> str:
+        """Return the server that a plugin speaks for; empty where nobody knows."""
+        try:
+            return Servers(self._engines).place(sender, model_name, "0").server
+        except (NotYetError, UnattributedError):
+            return ""
 
     def config(self, place: Place) -> EngineConfig | None:
         """Return what the plugin says of an engine, if it has spoken."""

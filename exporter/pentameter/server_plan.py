@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from pentameter.host_energy import HostPlan
 from pentameter.model.gpu_bandwidth import bandwidth_of
 from pentameter.model.spec import Precision
 from pentameter.served_models import ModelPlan
@@ -30,6 +31,15 @@ class ServerPlan:
     gpu_bandwidth: float | None = None
     """Bytes per second of one GPU."""
     model: ModelPlan = field(default_factory=ModelPlan)
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePlan:
+    """What is configured of the machine and the building around it."""
+
+    host: HostPlan = field(default_factory=HostPlan)
+    pue: float | None = None
+    """Power usage effectiveness: energy of the building over that of the machines in it."""
 
 
 def peaks_of(plan: ServerPlan, gpus: tuple[Gpu, ...]) -> Peaks:

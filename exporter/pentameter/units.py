@@ -26,6 +26,9 @@ SECONDS_PER_DAY = 86_400
 JOULES_PER_KWH = 3_600_000
 """1 kWh = 1000 W x 3600 s."""
 
+POUNDS_PER_MWH = 453.59237 / 1000
+"""The international pound is 453.59237 g: pounds per megawatt-hour become grams per kilowatt-hour."""
+
 MILLION = 1_000_000
 """Prices are quoted per million tokens."""
 

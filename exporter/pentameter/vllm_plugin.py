@@ -6,7 +6,8 @@ is installed in its environment: ``pip install --no-deps pentameter``. It needs 
 
 Environment: ``PENTAMETER_PLUGIN__SOCKET`` (where the exporter listens, as in its own settings),
 ``PENTAMETER_PLUGIN__SERVER`` (what the exporter calls this server; needed only where several serve one model),
-``PENTAMETER_PLUGIN__ENABLED`` (``false``: do nothing).
+``PENTAMETER_PLUGIN__ENABLED`` (``false``: do nothing), ``PENTAMETER_PLUGIN__GPUS`` (``false``: do not read the GPUs of
+this vLLM; ``visible``: all that are visible are its).
 
 vLLM calls ``record`` in the event loop that hands tokens to clients: what is raised there ends all requests, and what
 takes time there delays every token. So ``record`` appends a reference to a bounded queue and catches everything.
@@ -21,12 +22,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pentameter.vllm_plugin_reporter import Reporter
-from pentameter.vllm_plugin_wire import DEFAULT_ADDRESS, LONGEST_NAME
+from pentameter.vllm_plugin_wire import DEFAULT_ADDRESS, LONGEST_NAME, NO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_NO = {"0", "false", "no", "off"}
 
 
 def _base() -> Any:  # noqa: ANN401 - vLLM is not here when types are checked
@@ -57,7 +56,7 @@ class PentameterStatLogger(_Base):
         self._engines = tuple(engine_indexes or (0,))
         self._address = environment("PENTAMETER_PLUGIN__SOCKET") or DEFAULT_ADDRESS
         self._server = environment("PENTAMETER_PLUGIN__SERVER", "")[:LONGEST_NAME]
-        self._off = environment("PENTAMETER_PLUGIN__ENABLED", "").strip().lower() in _NO
+        self._off = environment("PENTAMETER_PLUGIN__ENABLED", "").strip().lower() in NO
         self._reporter: Reporter | None = None
 
     def log_engine_initialized(self) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pentameter import vllm_plugin_facts
 from pentameter.vllm_plugin_digest import EngineDigest
+from pentameter.vllm_plugin_gpus import GpuWatch
 from pentameter.vllm_plugin_outbox import Outbox, Parcel, Totals
 from pentameter.vllm_plugin_wire import HEARTBEAT_SECONDS, LARGEST_DATAGRAM, LONGEST_NAME, VERSION
 
@@ -46,9 +47,14 @@ Item = tuple[str, Any, Any, Any, float]
 
 
 class Reporter:
-    """The queue, the thread and the messages of one AsyncLLM in one process."""
+    """The queue, the thread and the messages of one AsyncLLM in one process.
 
-    def __init__(self, vllm_config: object, engines: Sequence[int], address: str, sender: str) -> None:
+    ``gpus`` is false where what is reported of is no real vLLM, and this machine's GPUs are not its.
+    """
+
+    def __init__(
+        self, vllm_config: object, engines: Sequence[int], address: str, sender: str, *, gpus: bool = True
+    ) -> None:
         self.pid = os.getpid()
         self._vllm_config = vllm_config
         self._address = address
@@ -74,6 +80,7 @@ class Reporter:
         self._slice_began = 0.0
         self._said: set[str] = set()
         self._ended = False
+        self._gpus = GpuWatch(vllm_config, lambda: self._outbox.heard, lambda: self._wake.put(None)) if gpus else None
         self._thread = threading.Thread(target=self._run, name="pentameter", daemon=True)
         self._thread.start()
 
@@ -92,6 +99,8 @@ class Reporter:
         self._ended = True
         self._wake.put(None)
         self._thread.join()
+        if self._gpus is not None:
+            self._gpus.stop()
         self._outbox.close()
 
     def _run(self) -> None:
@@ -119,6 +128,7 @@ class Reporter:
             self._outbox.post(Parcel(body, requests, now))
         if now >= self._next_hello:
             self._hello(now)
+        self._tell_of_gpus()
         self._outbox.deliver(now)
         if not self._outbox.heard:
             self._next_hello = min(self._next_hello, now + PROBE_SECONDS)
@@ -153,6 +163,13 @@ class Reporter:
             self._next_hello = now + PROBE_SECONDS
             why = self._outbox.trouble
             self._say_once("unheard", logging.INFO, "Pentameter: nobody listens at %s yet (%s)", self._address, why)
+
+    def _tell_of_gpus(self) -> None:
+        """Send the latest reading now or never: the next one, a second later, says all that it would have said."""
+        told = self._gpus.take() if self._gpus is not None else None
+        if told is not None and self._outbox.heard:
+            for body, _ in self._messages([(told, 0)]):
+                self._outbox.hello(body)
 
     def _entries(self) -> list[tuple[str, int]]:
         """Return what the engines have to say as JSON, each with the number of requests in it."""

@@ -5,7 +5,11 @@ start), ``sender``, ``model_name``, ``totals`` (the plugin's own running totals)
 
 - ``config``: ``engines`` and ``facts``, when the plugin starts, when a listener appears, and with every heartbeat;
 - ``request``: one finished request; a field that vLLM does not know is left out;
-- ``iteration``: what the steps of one engine did since the last one: ``sums``, ``gauges``, ``gaps``, ``gap_sum``.
+- ``iteration``: what the steps of one engine did since the last one: ``sums``, ``gauges``, ``gaps``, ``gap_sum``;
+- ``gpus``: what NVML says of the GPUs of this vLLM, once a second where there are any: ``monotonic`` (seconds of the
+  kernel's clock, which both ends read), ``driver``, ``expected`` (GPUs of the whole server) and ``gpus``, each with the
+  fields of ``pentameter.readings.GpuReading`` that are known and the ``engine`` that it serves. A listener that does
+  not know the kind counts it as malformed, and takes the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ LONGEST_NAME = 1024
 
 HEARTBEAT_SECONDS = 5.0
 """The longest silence of a plugin that is there and has room to speak."""
+
+NO = frozenset({"0", "false", "no", "off"})
+"""What switches something off in the plugin's environment, in lower case."""
 
 
 def unix_address(address: str) -> str:

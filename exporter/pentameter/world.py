@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pentameter.capacity.estimate import Capacity
+    from pentameter.energy_split import EnergySplit
     from pentameter.model.parallel import Parallel
     from pentameter.model.spec import ModelSpec
     from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading
@@ -187,6 +188,26 @@ class Gpu:
     """The server that it is counted to; empty when none or unknown."""
     server_tick: Interval | None = None
     """Since the last snapshot in which the server's whole energy was known: what the server's counters grow by."""
+    energy_method: str = ""
+    """Where its energy comes from now: ``counter``, ``integrated`` (power x time), or empty: nobody knows it."""
+    energy_scope: str = "gpu"
+    """What its energy is of: the ``gpu``, or the ``module`` with its processor."""
+    energy_bases: tuple[str, ...] = ()
+    """What its energy so far came from: ``measured``, ``integrated``, or either."""
+    source: str = ""
+    """Who speaks of it: ``plugin``, ``nvml``, ``dcgm``."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostPart:
+    """What a server's part of its machine uses, without the GPUs."""
+
+    joules: Mapping[str, float] = field(default_factory=dict)
+    """By basis, since the last snapshot: ``measured``, ``model``."""
+    watts: Mapping[str, float] = field(default_factory=dict)
+    """Mean power by window; a window of which it is not known is missing."""
+    power: float | None = None
+    """Watts now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +227,14 @@ class Deployment:
     gpu_dollars_per_hour: float | None = None
     serving_gpus: int | None = None
     """GPUs that take part in serving: as configured, else by vLLM's own parallelism, else those that are visible."""
+    host: HostPart | None = None
+    """Its part of the machine; None where nobody knows it."""
+    pue: float | None = None
+    """Power usage effectiveness of the building: all its energy over that of its machines."""
+    energy_shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
+    """Which share of the energy since the last snapshot was used in which state: the keys of ``idle_meter.STATES``."""
+    energy_split: EnergySplit | None = None
+    """Its GPUs' energy by phase; None while their energy is not known."""
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -226,8 +255,19 @@ class Deployment:
                 total += rate
         return total if self.engines else None
 
+    def request_rate(self, window: str) -> float | None:
+        """Return finished requests per second of all engines; None when any is unknown."""
+        total = 0.0
+        for engine in self.engines:
+            interval = engine.rolled.windows.get(window)
+            finished = interval.total("request_success") if interval else None
+            if interval is None or finished is None:
+                return None
+            total += finished / interval.seconds
+        return total if self.engines else None
+
     def gpu_watts(self, window: str) -> float | None:
-        """Return the mean power of all GPUs over a window, from their energy counters.
+        """Return the mean power of all GPUs over a window, from their energy.
 
         None when any GPU's energy is unknown: a sum over half of the GPUs is a wrong sum.
         """
@@ -258,4 +298,3 @@ class World:
     elapsed_seconds: float | None = None
     """Time since the last snapshot, for what accrues with time alone."""
     driver_version: str | None = None
-    gpu_source: str = ""

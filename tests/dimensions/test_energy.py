@@ -1,13 +1,24 @@
-"""Energy: joules, watts, joules per token."""
+"""Energy of a server: joules and watts by component, by basis and by what it was doing."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import deployment, engine, gpu, names, value, world
+from builders import WINDOW, deployment, engine, found, gpu, names, rolled, value, world
 from pentameter.dimensions import energy
-from pentameter.dimensions.energy import gpu_joules, joules_per_token
+from pentameter.dimensions.energy import (
+    gpu_joules,
+    gpu_joules_per_token,
+    joules_per_token,
+    scoped_joules,
+    scoped_watts,
+)
 from pentameter.units import joules_to_kwh
+from pentameter.world import HostPart
+
+HOST = HostPart({"measured": 200.0}, {WINDOW: 100.0}, 110.0)
 
 
 def measured(*deployments, **more):
@@ -18,10 +29,12 @@ def grown(*deployments, **more):
     return list(energy.increments(world(*deployments, **more)))
 
 
-def test_the_lectures_400_watts_at_10_tokens_per_second_are_40_joules_per_token():
-    # Ten seconds: 4000 J and 100 tokens.
-    samples = measured(deployment(engine({"generation_tokens": 100.0}), gpus=[gpu(4000.0)]))
-    assert value(samples, "energy_per_token_joules", tokens="generated", scope="gpu", window="1m") == 40
+def half_integrated(*, uuid="GPU-0", measured=300.0, integrated=100.0, method="integrated"):
+    """Return a GPU of whose energy a part is power x time."""
+    tick = {"energy_joules": measured + integrated, "measured_joules": measured, "integrated_joules": integrated}
+    one = gpu(tick=measured + integrated, uuid=uuid)
+    history = rolled(tick=tick).tick
+    return replace(one, energy_method=method, energy_bases=("measured", "integrated"), server_tick=history)
 
 
 def test_the_lectures_40_joules_per_token_are_11_kwh_per_million():
@@ -29,72 +42,34 @@ def test_the_lectures_40_joules_per_token_are_11_kwh_per_million():
     assert joules_to_kwh(joules_per_token(400, 10) * 1_000_000) == pytest.approx(11.1, abs=0.02)
 
 
-def test_per_token_of_all_counts_the_prompt_as_well():
-    tokens = {"generation_tokens": 100.0, "prompt_tokens": 300.0}
-    samples = measured(deployment(engine(tokens), gpus=[gpu(4000.0)]))
-    # 4000 J / (300 + 100)
-    assert value(samples, "energy_per_token_joules", tokens="all") == 10
-    assert value(samples, "energy_per_token_joules", tokens="generated") == 40
+def test_the_gpus_joules_per_token_are_their_power_over_the_rate():
+    server = deployment(engine({"generation_tokens": 100.0}), gpus=[gpu(4000.0)])
+    assert gpu_joules_per_token(server, WINDOW, "generation_tokens") == 40
+    assert gpu_joules_per_token(server, WINDOW, "prompt_tokens") is None
+    assert gpu_joules_per_token(deployment(), WINDOW, "generation_tokens") is None
 
 
-def test_several_engines_and_gpus_make_one_figure_for_the_server():
-    server = deployment(
-        engine({"generation_tokens": 100.0}),
-        engine({"generation_tokens": 300.0}, name="1"),
-        gpus=[gpu(4000.0), gpu(2000.0, uuid="GPU-1")],
-        name="",
-    )
-    # 6000 J / 400 tokens
-    assert value(measured(server), "energy_per_token_joules", tokens="generated", engine="", model_name="m") == 15
-
-
-def test_windows_of_unlike_length_are_compared_as_rates():
-    server = deployment(engine({"generation_tokens": 600.0}, seconds=60), gpus=[gpu(4000.0, seconds=10)])
-    # 400 W at 10 tokens/s
-    assert value(measured(server), "energy_per_token_joules", tokens="generated") == 40
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param(deployment(engine({"generation_tokens": 0.0}), gpus=[gpu(4000.0)]), id="no token produced"),
-        pytest.param(deployment(engine({"generation_tokens": 9.0})), id="no GPU"),
-        pytest.param(
-            deployment(engine({"generation_tokens": 9.0}), gpus=[gpu(4000.0), gpu(uuid="GPU-1")]),
-            id="one GPU counts no energy",
-        ),
-        pytest.param(deployment(gpus=[gpu(4000.0)]), id="no engine answers"),
-        pytest.param(deployment(engine({}), gpus=[gpu(4000.0)]), id="tokens are not published"),
-    ],
-)
-def test_an_unknown_energy_per_token_is_left_out(server):
-    assert "energy_per_token_joules" not in names(measured(server))
+# ---------------------------------------------------------------------------- the GPUs
 
 
 def test_an_idle_gpus_energy_still_counts():
-    assert (
-        value(grown(deployment(gpus=[gpu(tick=75.0)])), "energy_joules_total", component="gpu", basis="measured") == 75
-    )
+    samples = grown(deployment(gpus=[gpu(tick=75.0)]))
+    assert value(samples, "energy_joules_total", component="gpu", basis="measured") == 75
 
 
-def test_the_servers_energy_is_the_sum_of_its_gpus():
-    samples = grown(deployment(gpus=[gpu(tick=500.0), gpu(tick=300.0, uuid="GPU-1")]))
-    assert value(samples, "energy_joules_total") == 800
-    assert value(samples, "gpu_energy_joules_total", gpu="GPU-0") == 500
-    assert value(samples, "gpu_energy_joules_total", gpu="GPU-1") == 300
+def test_the_servers_energy_is_the_sum_of_its_gpus_whatever_splits_the_model_among_them():
+    two_ranks = (engine(), engine(name="1"))
+    for engines in ((engine(),), two_ranks):
+        samples = grown(deployment(*engines, gpus=[gpu(tick=500.0), gpu(tick=300.0, uuid="GPU-1")]))
+        assert value(samples, "energy_joules_total") == 800
 
 
 def test_half_of_the_energy_is_no_energy_of_the_server():
-    samples = grown(deployment(gpus=[gpu(tick=500.0), gpu(uuid="GPU-1")]))
-    assert value(samples, "energy_joules_total") is None
-    assert value(samples, "gpu_energy_joules_total", gpu="GPU-0") == 500
-    assert value(samples, "gpu_energy_joules_total", gpu="GPU-1") is None
+    assert grown(deployment(gpus=[gpu(tick=500.0), gpu(uuid="GPU-1")])) == []
 
 
 def test_without_a_new_reading_the_counters_stand_still_and_stay():
-    samples = grown(deployment(gpus=[gpu(500.0)]))
-    assert value(samples, "energy_joules_total") == 0
-    assert value(samples, "gpu_energy_joules_total") == 0
+    assert value(grown(deployment(gpus=[gpu(500.0)])), "energy_joules_total") == 0
 
 
 def test_of_no_gpus_the_energy_is_unknown_and_not_zero():
@@ -102,35 +77,126 @@ def test_of_no_gpus_the_energy_is_unknown_and_not_zero():
     assert grown(deployment(engine({"generation_tokens": 5.0}))) == []
 
 
+def test_what_power_stood_in_for_is_named_and_both_add_up():
+    samples = grown(deployment(gpus=[half_integrated(), gpu(tick=50.0, uuid="GPU-1")]))
+    assert value(samples, "energy_joules_total", basis="measured") == 350
+    assert value(samples, "energy_joules_total", basis="integrated") == 100
+    assert gpu_joules((half_integrated(), gpu(tick=50.0, uuid="GPU-1"))) == 450
+
+
+def test_what_was_once_bridged_stays_on_the_page_when_the_counter_is_back():
+    samples = grown(deployment(gpus=[half_integrated(method="counter", integrated=0.0)]))
+    assert value(samples, "energy_joules_total", basis="integrated") == 0
+
+
 def test_power_is_the_sum_over_the_servers_gpus():
     samples = measured(deployment(gpus=[gpu(power_watts=510.0), gpu(power_watts=290.0, uuid="GPU-1")]))
     assert value(samples, "power_watts", component="gpu") == 800
-    assert value(samples, "gpu_power_watts", gpu="GPU-1") == 290
 
 
 def test_power_of_which_a_part_is_unknown_is_unknown():
-    samples = measured(deployment(gpus=[gpu(power_watts=510.0), gpu(uuid="GPU-1")]))
-    assert value(samples, "power_watts") is None
-    assert value(samples, "gpu_power_watts", gpu="GPU-0") == 510
+    assert measured(deployment(gpus=[gpu(power_watts=510.0), gpu(uuid="GPU-1")])) == []
 
 
-def test_a_gpu_shows_what_it_offers_and_nothing_else():
-    full = gpu(power_limit_watts=700.0, utilization_ratio=0.0, temperature_celsius=61.0)
-    samples = measured(gpus=(full, gpu(uuid="GPU-1")))
-    assert value(samples, "gpu_power_limit_watts", gpu="GPU-0") == 700
-    assert value(samples, "gpu_utilization_ratio", gpu="GPU-0") == 0
-    assert value(samples, "gpu_temperature_celsius", gpu="GPU-0") == 61
-    assert len(samples) == 3
-
-
-def test_a_gpu_that_is_nobodys_has_its_own_figures_only():
+def test_a_gpu_that_is_nobodys_is_no_servers_energy():
     stray = gpu(tick=9.0, power_watts=60.0)
-    assert names(measured(gpus=(stray,))) == {"gpu_power_watts"}
-    assert names(grown(gpus=(stray,))) == {"gpu_energy_joules_total"}
+    assert names(measured(gpus=(stray,))) == names(grown(gpus=(stray,))) == set()
 
 
-@given(joules=st.floats(1.0, 1e7), tokens=st.integers(1, 10**7), seconds=st.floats(1.0, 3600.0))
-def test_joules_per_token_times_tokens_per_second_are_watts(joules, tokens, seconds):
-    server = deployment(engine({"generation_tokens": tokens}, seconds=seconds), gpus=[gpu(joules, seconds=seconds)])
-    per_token = value(measured(server), "energy_per_token_joules", tokens="generated")
-    assert per_token * tokens / seconds == pytest.approx(joules / seconds)
+# ---------------------------------------------------------------------------- host and building
+
+
+def test_host_and_building_stand_beside_the_gpus():
+    server = deployment(gpus=[gpu(tick=800.0, power_watts=490.0)], host=HOST, pue=1.5)
+    samples = grown(server)
+    assert value(samples, "energy_joules_total", component="gpu", basis="measured") == 800
+    assert value(samples, "energy_joules_total", component="host", basis="measured") == 200
+    # (1.5 - 1) x 1000 J
+    assert value(samples, "energy_joules_total", component="overhead", basis="pue") == 500
+    powers = {component: value(measured(server), "power_watts", component=component) for component in ("gpu", "host")}
+    assert powers == {"gpu": 490, "host": 110}
+    assert value(measured(server), "power_watts", component="overhead") == 300
+
+
+def test_a_modelled_host_says_so():
+    samples = grown(deployment(gpus=[gpu(tick=800.0)], host=HostPart({"measured": 150.0, "model": 50.0})))
+    assert value(samples, "energy_joules_total", component="host", basis="model") == 50
+    assert scoped_joules(deployment(gpus=[gpu(tick=800.0)], host=HostPart({"measured": 150.0, "model": 50.0}))) == {
+        "gpu": 800,
+        "it": 1000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "scopes"),
+    [
+        ({}, {"gpu": 400}),
+        ({"pue": 1.2}, {"gpu": 400}),
+        ({"host": HOST}, {"gpu": 400, "it": 500}),
+        ({"host": HostPart(), "pue": 1.2}, {"gpu": 400}),
+        ({"host": HOST, "pue": 1.2}, {"gpu": 400, "it": 500, "facility": 600}),
+    ],
+)
+def test_a_scope_of_which_a_part_is_unknown_is_unknown(more, scopes):
+    assert scoped_watts(deployment(gpus=[gpu(4000.0)], **more), WINDOW) == scopes
+
+
+def test_without_the_gpus_no_scope_is_known_and_the_host_still_is():
+    server = deployment(host=HOST, pue=1.2)
+    assert scoped_watts(server, WINDOW) == scoped_joules(server) == {}
+    samples = grown(server)
+    assert value(samples, "energy_joules_total", component="host") == 200
+    assert value(samples, "energy_joules_total", component="overhead") is None
+
+
+def test_a_module_holds_its_processor_so_that_the_host_is_not_added_again():
+    superchip = replace(gpu(4000.0, tick=400.0, power_watts=400.0), energy_scope="module")
+    server = deployment(gpus=[superchip], host=HOST, pue=1.5)
+    assert scoped_watts(server, WINDOW) == {"gpu": 400, "it": 400, "facility": 600}
+    assert value(grown(server), "energy_joules_total", component="host") is None
+    assert value(grown(server), "energy_joules_total", component="overhead") == 200
+    assert value(measured(server), "power_watts", component="host") is None
+
+
+@given(
+    joules=st.floats(0, 1e6), host=st.floats(0, 1e6), pue=st.floats(1, 5), shares=st.lists(st.floats(0, 1), min_size=3)
+)
+def test_scopes_nest_and_components_add_up_to_the_widest(joules, host, pue, shares):
+    server = deployment(gpus=[gpu(tick=joules)], host=HostPart({"measured": host}), pue=pue)
+    scopes = scoped_joules(server)
+    assert scopes["gpu"] <= scopes["it"] <= scopes["facility"] * (1 + 1e-12)
+    assert sum(found(grown(server), "energy_joules_total")) == pytest.approx(scopes["facility"])
+
+
+# ---------------------------------------------------------------------------- what it was doing
+
+
+def test_energy_is_divided_by_what_the_server_was_doing():
+    server = deployment(gpus=[gpu(tick=800.0)], host=HOST, energy_shares={"active": 0.25, "idle": 0.75})
+    samples = grown(server)
+    assert value(samples, "active_energy_joules_total", component="gpu") == 200
+    assert value(samples, "idle_energy_joules_total", component="gpu") == 600
+    assert value(samples, "idle_energy_joules_total", component="host") == 150
+    assert value(samples, "asleep_energy_joules_total", component="gpu") == 0
+
+
+def test_what_nobody_knows_is_neither_active_nor_idle():
+    samples = grown(deployment(gpus=[gpu(tick=800.0)]))
+    assert value(samples, "unobserved_energy_joules_total") == 800
+    assert value(samples, "active_energy_joules_total") == value(samples, "idle_energy_joules_total") == 0
+
+
+@given(
+    st.floats(0, 1e6),
+    st.dictionaries(st.sampled_from(["active", "idle", "asleep", "unobserved"]), st.floats(0.01, 9), min_size=1),
+)
+def test_active_idle_asleep_and_unobserved_are_all(joules, seconds):
+    shares = {state: part / sum(seconds.values()) for state, part in seconds.items()}
+    server = deployment(gpus=[half_integrated(measured=joules)], host=HOST, pue=1.3, energy_shares=shares)
+    samples = grown(server)
+    for component in ("gpu", "host", "overhead"):
+        states = [
+            value(samples, f"{state}_energy_joules_total", component=component)
+            for state in ("active", "idle", "asleep", "unobserved")
+        ]
+        assert sum(states) == pytest.approx(sum(found(samples, "energy_joules_total", component=component)))

@@ -9,6 +9,7 @@
  *   gpuN.uuid GPU-...           [GPU-0000000N-0000-4000-8000-000000000000]
  *   gpuN.name NVIDIA H200
  *   gpuN.energy_mj 1000         [0], and likewise power_mw, memory_used, utilization, ... as read below
+ *   gpuN.mig_uuid MIG-...       of its MIG instance
  *   gpuN.since 12.5             from this CLOCK_MONOTONIC second on the counter grows by power_mw
  *   gpuN.gpm 0                  it has no performance monitor
  *   gpuN.gpm.10 63.5            metric 10; one that is not written is not supported
@@ -99,7 +100,8 @@ EXPORT result nvmlDeviceGetHandleByUUID(const char *uuid, device *handle) {
         *handle = handle_of(gpu);
         return SUCCESS;
     }
-    return NOT_FOUND;
+    *handle = instance_by_uuid(uuid);
+    return *handle ? SUCCESS : NOT_FOUND;
 }
 
 EXPORT result nvmlDeviceGetIndex(device handle, unsigned *gpu) {

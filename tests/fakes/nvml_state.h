@@ -22,6 +22,7 @@ void text(const char *key, const char *otherwise, char *value, unsigned size);
 void gpu_text(int gpu, const char *name, const char *otherwise, char *value, unsigned size);
 unsigned gpu_count(void);
 int index_of(device handle);
+device instance_by_uuid(const char *uuid); /* of a MIG instance; 0 where there is none */
 
 void forget_gpm_samples(void); /* of the process, when a test ends without giving them back */
 

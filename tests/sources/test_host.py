@@ -7,9 +7,11 @@ import os
 import psutil
 import pytest
 
+from fakes.powercap import Powercap
 from pentameter.readings import HostReading
 from pentameter.sources import SourceError
 from pentameter.sources.host import HostSource
+from pentameter.sources.rapl import Rapl
 
 MEMINFO = """\
 MemTotal:       16000000 kB
@@ -72,6 +74,40 @@ def test_an_unknown_number_of_processors_is_an_error(proc, monkeypatch):
     with pytest.raises(SourceError, match="how many processors") as caught:
         HostSource().read()
     assert caught.value.reason == "unreadable"
+
+
+def test_energy_is_read_beside_processors_and_memory_at_the_same_moment(proc, tmp_path):
+    powercap = Powercap(tmp_path / "sys")
+    powercap.add("0", "package-0", 5_000_000)
+    clock = iter([10.0, 12.0])
+    source = HostSource(Rapl(str(powercap.classes)), monotonic=lambda: next(clock))
+    first = source.read()
+    powercap.show("0", 505_000_000)
+    second = source.read()
+    assert (first.rapl_joules, first.rapl_seconds, first.rapl_gaps, first.rapl_problem) == (0.0, 0.0, 0, "")
+    assert (second.rapl_joules, second.rapl_seconds, second.rapl_gaps, second.rapl_problem) == (500.0, 2.0, 0, "")
+    assert second.cpu_busy_seconds == 160.0
+
+
+def test_without_rapl_the_host_is_read_all_the_same_and_says_why(proc, tmp_path):
+    reading = HostSource(Rapl(str(tmp_path / "nothing"))).read()
+    assert reading.cpu_count == 8
+    assert reading.rapl_joules is None
+    assert reading.rapl_problem.startswith("no RAPL zone of a processor in ")
+
+
+def test_energy_stands_still_and_says_why_while_rapl_cannot_be_read(proc, tmp_path):
+    powercap = Powercap(tmp_path / "sys")
+    zone = powercap.add("0", "package-0", 0)
+    clock = iter([0.0, 1.0, 2.0])
+    source = HostSource(Rapl(str(powercap.classes)), monotonic=lambda: next(clock))
+    source.read()
+    powercap.show("0", 90_000_000)
+    source.read()
+    (zone / "energy_uj").unlink()
+    broken = source.read()
+    assert (broken.rapl_joules, broken.rapl_seconds, broken.rapl_gaps) == (90.0, 1.0, 1)
+    assert "energy_uj: vanished" in broken.rapl_problem
 
 
 def test_it_belongs_to_no_server_and_closing_does_nothing():

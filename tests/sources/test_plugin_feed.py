@@ -10,7 +10,14 @@ from fakes.vllm_stats import finished, iteration, scheduler, vllm_config
 from pentameter import vllm_plugin_reporter
 from pentameter.sketch import index_of
 from pentameter.sources import SourceAbsent, SourceError
-from pentameter.sources.plugin_feed import DATAGRAM_OUTCOMES, PER_READ, RECORD_OUTCOMES, SILENCE_SECONDS, PluginFeed
+from pentameter.sources.plugin_feed import (
+    DATAGRAM_OUTCOMES,
+    PER_READ,
+    RECORD_OUTCOMES,
+    SILENCE_SECONDS,
+    PluginFeed,
+)
+from pentameter.sources.plugin_gpus import OLDEST_SECONDS
 from pentameter.vllm_plugin import PentameterStatLogger
 
 
@@ -61,6 +68,23 @@ def test_records_of_all_messages_are_one_reading(feed, address):
     assert [config.facts for config in reading.configs] == [{"max_num_seqs": 8}]
     assert counted(reading) == {"taken": 2, "accepted": 2}
     assert reading.counts.keys() == RECORD_OUTCOMES.keys() | DATAGRAM_OUTCOMES.keys()
+
+
+@pytest.mark.parametrize(
+    ("told", "monotonic"),
+    [
+        (97.5, 97.5),
+        (100.0 - OLDEST_SECONDS, 100.0 - OLDEST_SECONDS),
+        (100.0 - OLDEST_SECONDS - 1, 100.0),  # by another clock
+        (100.5, 100.0),
+        (1e9, 100.0),
+    ],
+)
+def test_a_reading_of_gpus_is_of_the_moment_when_they_were_read(feed, address, told, monotonic):
+    gpus = {"kind": "gpus", "monotonic": told, "gpus": [{"uuid": "GPU-1", "index": 0, "name": "H200"}]}
+    send(address, message(gpus))
+    (heard,) = feed.read().gpus
+    assert (heard.reading.monotonic, heard.reading.wall) == (monotonic, 5000.0 - 100.0 + monotonic)
 
 
 def test_while_nothing_is_said_a_reading_is_empty_and_counts_stand(feed, address, clock):

@@ -168,7 +168,7 @@ def _exact(world: World) -> Iterator[Sample]:
         rates: dict[tuple[str, str], list[tuple[float, float] | None]] = {}
         for served in world.served:
             for slo in slos_for(world, served.model_name):
-                rate = _rate(served, slo, window)
+                rate = good_rate(served, slo, window)
                 rates.setdefault((served.server, slo.name), []).append(rate)
                 if rate is not None:
                     yield GOODPUT(rate[0], *served.labels, window, slo.name)
@@ -179,7 +179,7 @@ def _exact(world: World) -> Iterator[Sample]:
                 yield from _per_gpu(world, deployment, window, name, parts)
 
 
-def _rate(served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
+def good_rate(served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
     """Return good requests and good tokens per second, or None where records do not speak for all requests."""
     interval = served.rolled.windows.get(window)
     if interval is None:
@@ -192,7 +192,7 @@ def _rate(served: Served, slo: Slo, window: str) -> tuple[float, float] | None:
     return counts.good / interval.seconds, counts.good_tokens / interval.seconds
 
 
-def _all_recorded(world: World, deployment: Deployment) -> bool:
+def all_recorded(world: World, deployment: Deployment) -> bool:
     """Say whether records come from every engine of a server, or from the server as a whole."""
     recorded = {served.labels for served in world.served}
     return all(recorded & {engine.labels, (*engine.labels[:2], "")} for engine in deployment.engines)
@@ -203,7 +203,7 @@ def _per_gpu(
 ) -> Iterator[Sample]:
     """Yield the sums over a server's engines by GPU; a sum that lacks an engine is a wrong sum."""
     known = [part for part in parts if part is not None]
-    if deployment.serving_gpus and len(known) == len(parts) and _all_recorded(world, deployment):
+    if deployment.serving_gpus and len(known) == len(parts) and all_recorded(world, deployment):
         labels = (*deployment.labels, window, slo)
         yield GOODPUT_PER_GPU(sum(requests for requests, _ in known) / deployment.serving_gpus, *labels)
         yield GOOD_TOKENS_PER_GPU(sum(tokens for _, tokens in known) / deployment.serving_gpus, *labels)

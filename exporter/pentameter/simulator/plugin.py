@@ -25,7 +25,8 @@ class SimulatedPlugin:
 
     def __init__(self, live: LiveSimulation, address: str) -> None:
         self._live = live
-        self._reporter = Reporter(vllm_config(live.preset), range(live.preset.engines), address, SENDER)
+        config, engines = vllm_config(live.preset), range(live.preset.engines)
+        self._reporter = Reporter(config, engines, address, SENDER, gpus=False)
         self._ended = threading.Event()
         live.watch(self._record)
         self._thread = threading.Thread(target=self._follow, name="simulated-plugin", daemon=True)

@@ -66,6 +66,11 @@ class SimulatedVllm:
                 self._plugin = SimulatedPlugin(self._live, self._plugin_socket)
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    @property
+    def gpu_indices(self) -> list[str]:
+        """Return the indices of its GPUs."""
+        return [str(gpu.index) for gpu in self._live.read_gpus().gpus]
+
     def close(self) -> None:
         """Stop listening and reporting, and end open connections; a second close does nothing."""
         if self._plugin is not None:

@@ -13,18 +13,28 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pentameter import __version__
 from pentameter.sources import SourceError
+from pentameter.sources.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHUNK = 65_536
 _OK = 200
+
+
+class StatusError(SourceError):
+    """The server answered with another status than 200; the reason is ``http_status``."""
+
+    def __init__(self, status: int, phrase: str, retry_after: str | None = None) -> None:
+        super().__init__("http_status", f"answered {status} {phrase}")
+        self.status = status
+        self.retry_after = retry_after
+        """The header of that name, as it came: seconds or a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +59,7 @@ class Credentials:
 
     def headers(self) -> dict[str, str]:
         """Return the Authorization header; a token file is read anew, because tokens rotate."""
-        token = self.bearer_token
-        if self.bearer_token_file:
-            try:
-                token = Path(self.bearer_token_file).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SourceError("credentials", f"cannot read the bearer token: {error}") from error
-            except UnicodeDecodeError:
-                token = "\0"  # noqa: S105 - stands for what is no token
-            if not (token.isascii() and token.isprintable()):
-                # Refused here: refused as a header it would be quoted in the error.
-                message = f"the bearer token in {self.bearer_token_file} is not one line of printable ASCII"
-                raise SourceError("credentials", message)
+        token = Secret("bearer token", self.bearer_token, self.bearer_token_file).read()
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def tls(self) -> ssl.SSLContext:
@@ -102,8 +101,8 @@ class HttpClient:
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         """Fetch one page.
 
-        Raises ``SourceError`` with the reason ``unreachable``, ``timeout``, ``tls``, ``credentials``,
-        ``http_status``, ``too_large``, ``truncated`` or ``not_http``.
+        Raises ``SourceError`` with the reason ``unreachable``, ``timeout``, ``tls``, ``credentials``, ``http_status``
+        (a ``StatusError``), ``too_large``, ``truncated`` or ``not_http``.
         """
         sent = {
             "User-Agent": f"pentameter/{__version__}",
@@ -153,7 +152,7 @@ class HttpClient:
         with contextlib.closing(connection.getresponse()) as answer:
             monotonic, wall = time.monotonic(), time.time()
             if answer.status != _OK:
-                raise SourceError("http_status", f"answered {answer.status} {answer.reason}")
+                raise StatusError(answer.status, answer.reason, answer.headers.get("Retry-After"))
             body = self._read(answer)
             if deadline.passed:
                 # The socket was shut under the reader, which takes that for the end of the body.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pentameter.readings import GpuReading, GpusReading
@@ -133,8 +134,10 @@ class NvmlSource:
         field_errors = dict(self._unopened)
         for gpu in self._gpus:
             self._doing = f"reading GPU {gpu.identity.uuid}"
+            # A slow driver reads the last GPU seconds after the first: energy over time needs the GPU's own moment.
+            read_at = self._monotonic() if readings else monotonic
             reading, troubles = gpu.read(nvml, monotonic)
-            readings.append(reading)
+            readings.append(replace(reading, read_at=read_at))
             field_errors |= {f"{reading.uuid}/{field}": reason for field, reason in troubles.items()}
         return GpusReading(monotonic, wall, tuple(readings), self._driver_version, field_errors)
 

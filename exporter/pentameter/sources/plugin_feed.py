@@ -1,4 +1,4 @@
-"""What Pentameter's plugin inside vLLM sends: finished requests, steps and the configuration, by Unix datagrams.
+"""What Pentameter's plugin inside vLLM sends by Unix datagrams: finished requests, steps, configuration, and GPUs.
 
 The kernel holds a few datagrams (net.unix.max_dgram_qlen, 10 by default) until they are read. While they are not, the
 plugin keeps its records for seconds, then counts them as dropped: a slow or flooded reader never holds vLLM up.
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from pentameter.records import RecordsReading
 from pentameter.sources import SourceAbsent, SourceError
+from pentameter.sources.plugin_gpus import timed
 from pentameter.sources.plugin_message import TOTALS, UnreadableError, decode
 from pentameter.sources.unix_datagrams import LARGEST, UnixDatagrams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
+    from pentameter.records import EngineConfig, FinishedRequest, IterationFacts, ToldGpus
     from pentameter.sources.plugin_message import Message
 
 PATIENCE_SECONDS = 0.5
@@ -34,6 +35,7 @@ SILENCE_SECONDS = 15.0
 """Three heartbeats: a plugin not heard of for so long is not there."""
 
 MOST_SENDERS = 1024
+
 
 RECORD_OUTCOMES = {
     "accepted": "finished requests received",
@@ -90,6 +92,7 @@ class PluginFeed:
         requests: list[FinishedRequest] = []
         iterations: list[IterationFacts] = []
         configs: list[EngineConfig] = []
+        gpus: list[ToldGpus] = []
         with closing(self._datagrams.receive(self._patience, self._gather, PER_READ_BYTES)) as datagrams:
             for datagram in datagrams:
                 message = self._decode(datagram)
@@ -98,6 +101,7 @@ class PluginFeed:
                     requests.extend(message.requests)
                     iterations.extend(message.iterations)
                     configs.extend(message.configs)
+                    gpus.extend(timed(told, self._monotonic(), self._wall()) for told in message.gpus)
                 if len(requests) >= PER_READ:
                     break
         now = self._monotonic()
@@ -108,6 +112,7 @@ class PluginFeed:
             requests=tuple(requests),
             iterations=tuple(iterations),
             configs=tuple(configs),
+            gpus=tuple(gpus),
             counts={outcome: float(count) for outcome, count in self._counts.items()},
         )
 

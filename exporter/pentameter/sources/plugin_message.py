@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
 from pentameter.sketch import LAST
-from pentameter.vllm_plugin_wire import LONGEST_NAME, VERSION
+from pentameter.sources.plugin_gpus import told_gpus
+from pentameter.sources.plugin_values import MOST_KEYS, UnsoundError, is_label, label, mapping, number, whole
+from pentameter.vllm_plugin_wire import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pentameter.records import ToldGpus
+
 LONGEST_FACT = 32_768
-MOST_KEYS = 128
 MOST_SECONDS = 1e8
 """Three years: more is no duration of a request."""
-MOST_COUNT = 2**53
-"""Whole numbers above it are no longer exact in a double."""
 TOTALS = ("dropped", "unheard", "errors")
 
 
@@ -46,10 +47,7 @@ class Message:
     configs: tuple[EngineConfig, ...]
     refused: int
     """Entries that are not sound."""
-
-
-class _Unsound(Exception):  # noqa: N818 - not an error of ours
-    """A value that a field cannot have."""
+    gpus: tuple[ToldGpus, ...] = ()
 
 
 def decode(datagram: bytes) -> Message:
@@ -62,30 +60,33 @@ def decode(datagram: bytes) -> Message:
     if version != VERSION or type(version) is not int or not isinstance(entries, list):
         raise UnreadableError("malformed_datagram", "no version or no entries")
     try:
-        whose = {"sender": _label(message.get("sender")), "model_name": _label(message.get("model_name"))}
-        instance = _label(message.get("instance"))
-        told = _mapping(message.get("totals"))
-        totals = {name: _count(told.get(name, 0)) for name in TOTALS}
-    except _Unsound as error:
+        whose = {"sender": label(message.get("sender")), "model_name": label(message.get("model_name"))}
+        instance = label(message.get("instance"))
+        told = mapping(message.get("totals"))
+        totals = {name: whole(told.get(name, 0)) for name in TOTALS}
+    except UnsoundError as error:
         raise UnreadableError("malformed_datagram", str(error)) from None
     requests: list[FinishedRequest] = []
     iterations: list[IterationFacts] = []
     configs: list[EngineConfig] = []
+    gpus: list[ToldGpus] = []
     refused = 0
     for entry in entries:
         try:
-            kind = _mapping(entry).get("kind")
+            kind = mapping(entry).get("kind")
             if kind == "request":
                 requests.append(_request(entry, whose))
             elif kind == "iteration":
                 iterations.append(_iteration(entry, whose))
             elif kind == "config":
                 configs.extend(_configs(entry, whose))
+            elif kind == "gpus":
+                gpus.append(told_gpus(entry, whose, instance))
             else:
                 refused += 1
-        except _Unsound:
+        except UnsoundError:
             refused += 1
-    return Message(instance, totals, tuple(requests), tuple(iterations), tuple(configs), refused)
+    return Message(instance, totals, tuple(requests), tuple(iterations), tuple(configs), refused, tuple(gpus))
 
 
 def _parse(datagram: bytes) -> dict[str, Any]:
@@ -105,60 +106,60 @@ def _request(entry: Mapping[str, Any], whose: Mapping[str, str]) -> FinishedRequ
 
     def count(name: str) -> int | None:
         value = entry.get(name)
-        return None if value is None else _count(value)
+        return None if value is None else whole(value)
 
     return FinishedRequest(
         origin="plugin",
-        arrival_wall=_number(entry.get("arrival"), 0.0, 1e12),
+        arrival_wall=number(entry.get("arrival"), 0.0, 1e12),
         e2e=_seconds(entry.get("e2e")),
-        output_tokens=_count(entry.get("output_tokens")),
-        prompt_tokens=_count(entry.get("prompt_tokens", 0)),
+        output_tokens=whole(entry.get("output_tokens")),
+        prompt_tokens=whole(entry.get("prompt_tokens", 0)),
         ttft=seconds("ttft"),
         decode=seconds("decode"),
         queue=seconds("queue"),
         prefill=seconds("prefill"),
         cached_tokens=count("cached_tokens"),
         preemptions=count("preemptions"),
-        finish_reason=_label(entry.get("finish_reason")),
+        finish_reason=label(entry.get("finish_reason")),
         request_id=_request_id(entry.get("request_id")),
-        engine=_label(entry.get("engine")),
+        engine=label(entry.get("engine")),
         **whose,
     )
 
 
 def _iteration(entry: Mapping[str, Any], whose: Mapping[str, str]) -> IterationFacts:
     gaps = {}
-    for index, count in _mapping(entry.get("gaps"), LAST + 1).items():
+    for index, count in mapping(entry.get("gaps"), LAST + 1).items():
         if not (index.isdecimal() and len(index) <= len(str(LAST)) and int(index) <= LAST):
-            raise _Unsound("bucket")
-        gaps[int(index)] = _count(count)
+            raise UnsoundError("bucket")
+        gaps[int(index)] = whole(count)
     return IterationFacts(
-        engine=_label(entry.get("engine")),
-        sums={_label(name): _number(value, 0.0, 1e18) for name, value in _mapping(entry.get("sums")).items()},
-        gauges={_label(name): _number(value, 0.0, 1e18) for name, value in _mapping(entry.get("gauges")).items()},
+        engine=label(entry.get("engine")),
+        sums={label(name): number(value, 0.0, 1e18) for name, value in mapping(entry.get("sums")).items()},
+        gauges={label(name): number(value, 0.0, 1e18) for name, value in mapping(entry.get("gauges")).items()},
         gaps=gaps,
-        gap_sum=_number(entry.get("gap_sum", 0.0), 0.0, 1e18),
+        gap_sum=number(entry.get("gap_sum", 0.0), 0.0, 1e18),
         **whose,
     )
 
 
 def _configs(entry: Mapping[str, Any], whose: Mapping[str, str]) -> list[EngineConfig]:
-    facts = {_label(name): _fact(value) for name, value in _mapping(entry.get("facts")).items()}
+    facts = {label(name): _fact(value) for name, value in mapping(entry.get("facts")).items()}
     if "hf_config" in facts:
         _check_json_object(facts["hf_config"])
     engines = entry.get("engines")
     if not isinstance(engines, list) or len(engines) > MOST_KEYS:
-        raise _Unsound("engines")
-    return [EngineConfig(engine=_label(engine), facts=facts, **whose) for engine in engines]
+        raise UnsoundError("engines")
+    return [EngineConfig(engine=label(engine), facts=facts, **whose) for engine in engines]
 
 
 def _check_json_object(text: object) -> None:
     try:
         if not isinstance(text, str):
-            raise _Unsound("hf_config")
+            raise UnsoundError("hf_config")
         _parse(text.encode())
     except (UnreadableError, UnicodeEncodeError):
-        raise _Unsound("hf_config") from None
+        raise UnsoundError("hf_config") from None
 
 
 def _fact(value: object) -> str | int | float | bool | None:
@@ -166,42 +167,13 @@ def _fact(value: object) -> str | int | float | bool | None:
         return value
     if isinstance(value, str) and len(value) <= LONGEST_FACT and value.isprintable():
         return value
-    return _number(value, -1e18, 1e18)
-
-
-def _mapping(value: object, most: int = MOST_KEYS) -> dict[str, Any]:
-    if not isinstance(value, dict) or len(value) > most:
-        raise _Unsound("no object, or a large one")
-    return value
-
-
-def _is_label(value: object) -> bool:
-    # What is printable has no line breaks, and no halves of surrogate pairs, which cannot be written as UTF-8.
-    return isinstance(value, str) and len(value) <= LONGEST_NAME and value.isprintable()
-
-
-def _label(value: object) -> str:
-    if not isinstance(value, str) or not _is_label(value):
-        raise _Unsound("label")
-    return value
+    return number(value, -1e18, 1e18)
 
 
 def _request_id(value: object) -> str:
     """Return an id; a client may choose it, so an odd one must not cost the record."""
-    return value if isinstance(value, str) and _is_label(value) else ""
-
-
-def _number(value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise _Unsound("number")  # NaN, which Python's JSON knows, is in no range
-    return value
+    return value if isinstance(value, str) and is_label(value) else ""
 
 
 def _seconds(value: object) -> float:
-    return float(_number(value, 0.0, MOST_SECONDS))
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= MOST_COUNT:
-        raise _Unsound("count")
-    return value
+    return float(number(value, 0.0, MOST_SECONDS))
