@@ -33,7 +33,8 @@ def look_at_gpus(subject: str, reading: GpusReading, settings: Settings) -> Iter
     for gpu in reading.gpus:
         yield _type(subject, gpu, _owner(gpu, settings))
         if gpu.energy_joules is None:
-            message = f"GPU {gpu.index} has no energy counter (older than Volta, or virtual): no joules per token"
+            instead = "no joules per token" if gpu.power_watts is None else "power times time stands in"
+            message = f"GPU {gpu.index} has no energy counter (older than Volta, or virtual): {instead}"
             yield Finding("warning", subject, message)
         if gpu.mig_enabled:
             message = f"GPU {gpu.index} is split by MIG: power, energy and memory are those of the whole board"
