@@ -66,6 +66,15 @@ def test_a_gpu_without_an_energy_counter_costs_the_joules_per_token():
     ]
 
 
+def test_where_power_is_told_it_stands_in_for_the_counter():
+    found = about_gpus(
+        h100(energy_joules=None, power_watts=300.0), field_errors={"GPU-0/energy_joules": "not_supported"}
+    )
+    assert found[1].message == (
+        "GPU 0 has no energy counter (older than Volta, or virtual): power times time stands in"
+    )
+
+
 def test_a_gpu_in_mig_mode_is_measured_as_a_board():
     assert about_gpus(h100(mig_enabled=True))[1:] == [
         Finding("warning", "nvml", "GPU 0 is split by MIG: power, energy and memory are those of the whole board")
