@@ -1,5 +1,6 @@
 """Small worlds for tests: what a test does not name is left out or plain."""
 
+from pentameter.carbon.intensity import GridIntensity
 from pentameter.model.parallel import Parallel
 from pentameter.model.spec import Basis, Layer, Matrices, ModelSpec
 from pentameter.readings import EngineReading, GpuReading
@@ -12,7 +13,6 @@ from pentameter.world import (
     Engine,
     Gpu,
     GpuSpec,
-    GridIntensity,
     Peaks,
     Rolled,
     Served,
@@ -24,8 +24,8 @@ from pentameter.world import (
 WINDOW = "1m"
 A100 = GpuSpec("A100-SXM4-80GB", ("NVIDIA A100-SXM4-80GB",), 312e12, 2e12)
 H100 = GpuSpec("H100-SXM-80GB", ("NVIDIA H100 80GB HBM3",), 989.4e12, 3.35e12)
-POLAND = GridIntensity("POL", 588.6, "Ember 2025", "lifecycle")
-ICELAND = GridIntensity("ISL", 27.8, "Ember 2024", "lifecycle")
+POLAND = GridIntensity("POL", 588.6, "Ember 2025", "lifecycle", "country", 2)
+ICELAND = GridIntensity("ISL", 27.82, "Ember 2024", "lifecycle", "country", 2)
 
 # The lecture's "7B": 14 GB in 16 bits, without any attention.
 LECTURE_7B = ModelSpec(

@@ -6,13 +6,15 @@ Because every counter doubles, what the page says in all is what happened in the
 import json
 import re
 
-from builders import H100, POLAND
+from builders import H100, ICELAND, POLAND
 from pentameter.capacity.estimate import Limits
 from pentameter.capacity.load import LoadWindow
 from pentameter.capacity.memory import CapacityBook
+from pentameter.carbon.basis import CarbonBasis
+from pentameter.facts.embodied import embodied_table
 from pentameter.health import BUILD_INFO
 from pentameter.meter import Meter
-from pentameter.readings import GpuReading, GpusReading, HostReading
+from pentameter.readings import GpuReading, GpusReading, GridReading, HostReading
 from pentameter.records import EngineConfig, FinishedRequest, RecordsReading
 from pentameter.server_plan import ServerPlan
 from pentameter.slo import Slo
@@ -113,6 +115,12 @@ def _up(source, server=""):
     )
 
 
+# Of the hour that ended 90 s before the beginning.
+MARGINAL = GridReading(
+    "CAISO_NORTH", 394.6, "watttime", "direct", "marginal", None, 0.0, START_WALL - 90, BEGINNING, START_WALL
+)
+CARBON = CarbonBasis(market_grams_per_kwh=0.0, others=(POLAND, ICELAND), embodied=embodied_table())
+
 SLO = Slo("chat", {"ttft": 0.5, "tpot": 0.05})
 
 
@@ -167,7 +175,8 @@ def learnt(meter, model_name):
 def metered(page: str, *, records: bool = False) -> Meter:
     """Return the meter after the ten seconds: a snapshot was made of their beginning, none yet of their end.
 
-    With records there is the plugin, which tells the model too, and the server is busy at either end.
+    With records there is the plugin, which tells the model too, and the server is busy at either end; what carbon is
+    reckoned with is there as well.
     """
     page = busy(page) if records else page
     meter = Meter(
@@ -175,6 +184,7 @@ def metered(page: str, *, records: bool = False) -> Meter:
         [ServerPlan(SERVER, gpu_dollars_per_hour=DOLLARS_PER_GPU_HOUR)],
         find_spec={H100.nvml_names[0]: H100}.get,
         grid=POLAND,
+        carbon=CARBON if records else None,
         slos=[SLO],
     )
     reader = PageReader(SERVER)
@@ -185,6 +195,7 @@ def metered(page: str, *, records: bool = False) -> Meter:
         reading = reader.read(text.encode(), "text/plain", monotonic=now, wall=START_WALL + now - BEGINNING)
         if records:
             _take_records(meter, now) if share else _begin_records(meter, now, reading)
+            meter.take_grid(MARGINAL)
         meter.take_vllm(reading)
         meter.take_gpus(_gpus(now, share), "nvml")
         # 20 of 4 x 10 seconds busy.

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from builders import A100, LECTURE_7B, POLAND, deployment, engine, gpu, serving, work, world
+from builders import A100, ICELAND, LECTURE_7B, POLAND, deployment, engine, gpu, serving, work, world
 from pentameter import catalogue
+from pentameter.carbon.basis import CarbonBasis
+from pentameter.carbon.embodied import Bounds, Embodied, MadeGpu, MadeServer
 from pentameter.catalogue import CATALOGUE
 from pentameter.metric import Dimension, Unit
 from pentameter.readings import Histogram
@@ -116,6 +118,13 @@ CONTRACT = {
     "power_watts": (*ENGINE, "component"),
     "energy_per_token_joules": (*ENGINE, "window", "tokens", "scope"),
     "energy_per_request_joules": (*ENGINE, "window", "scope"),
+    "phase_energy_joules_total": (*ENGINE, "phase", "basis"),
+    "energy_per_phase_token_joules": (*ENGINE, "phase", "basis"),
+    "energy_per_phase_token_error_joules": (*ENGINE, "phase", "basis"),
+    "energy_split_idle_watts": (*ENGINE, "basis"),
+    "energy_split_fit_ratio": ENGINE,
+    "energy_split_condition": ENGINE,
+    "energy_split_known": (*ENGINE, "reason"),
     "energy_per_good_request_joules": (*ENGINE, "window", "slo", "scope"),
     "gpu_energy_joules_total": ("gpu",),
     "gpu_energy_info": ("gpu", "method", "scope"),
@@ -126,8 +135,23 @@ CONTRACT = {
     "gpu_utilization_ratio": ("gpu",),
     "gpu_temperature_celsius": ("gpu",),
     "grid_intensity_grams_per_kwh": ("region", "source", "factor_type"),
+    "grid_resolution_info": ("region", "step", "source", "factor_type"),
+    "grid_intensity_quality": ("region",),
+    "grid_intensity_age_seconds": ("region", "source"),
+    "grid_marginal_intensity_grams_per_kwh": ("region", "source", "factor_type"),
+    "market_intensity_grams_per_kwh": (),
+    "other_grid_intensity_grams_per_kwh": ("other_region", "source", "factor_type"),
     "carbon_grams_total": (*ENGINE, "kind", "region"),
+    "carbon_scope_info": (*ENGINE, "scope"),
+    "market_carbon_grams_total": ENGINE,
+    "other_region_carbon_grams_total": (*ENGINE, "other_region"),
+    "embodied_carbon_grams": (*ENGINE, "bound"),
+    "embodied_lifetime_seconds": (),
     "carbon_per_token_grams": (*ENGINE, "window", "kind", "region"),
+    "carbon_per_request_grams": (*ENGINE, "window", "kind", "region"),
+    "carbon_per_page_grams": (*ENGINE, "window", "kind", "region"),
+    "sci_per_token_grams": (*ENGINE, "window", "region", "scope", "bound"),
+    "embodied_carbon_ratio": (*ENGINE, "window", "bound"),
     "cost_dollars_total": (*ENGINE, "component"),
     "cost_per_hour_dollars": (*ENGINE, "component"),
     "cost_per_million_tokens_dollars": (*ENGINE, "window", "tokens", "method"),
@@ -263,7 +287,13 @@ def full_world():
         work_tick=done,
     )
     gpus = [gpu(10.0, tick=1.0, power_limit_watts=400.0)]
-    return world(deployment(one, gpus=gpus, gpu_count=1, price=1.0), grid=POLAND, elapsed_seconds=1.0)
+    making = Embodied({"H100-SXM-80GB": MadeGpu(Bounds(1, 2, 3), "s")}, {"s": MadeServer(Bounds(1, 2, 3), 8)})
+    return world(
+        deployment(one, gpus=gpus, gpu_count=1, price=1.0, gpu_names=("H100-SXM-80GB",)),
+        grid=POLAND,
+        carbon=CarbonBasis(market_grams_per_kwh=0.0, marginal=ICELAND, others=(POLAND, ICELAND), embodied=making),
+        elapsed_seconds=1.0,
+    )
 
 
 def test_gauges_and_histograms_come_as_samples_and_counters_as_increments():
@@ -292,6 +322,8 @@ def test_every_dimension_is_asked():
         "pentameter_gpu_energy_joules_total",
         "pentameter_gpu_energy_anomalies_total",
         "pentameter_carbon_grams_total",
+        "pentameter_market_carbon_grams_total",
+        "pentameter_other_region_carbon_grams_total",
         "pentameter_cost_dollars_total",
     }
 

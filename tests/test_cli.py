@@ -102,14 +102,15 @@ def test_an_unknown_grid_region_ends_with_2(command, environment, capsys):
     environment.setenv("PENTAMETER_GRID__REGION", "XYZ")
     assert cli.main([command, "--vllm-url", NOWHERE]) == 2
     assert capsys.readouterr().err == (
-        "pentameter: grid.region: unknown region 'XYZ'; use an ISO 3166 alpha-3 country code, such as POL, or WORLD\n"
+        "pentameter: grid.region: no grid is known for 'XYZ'; write a country such as POL, a state such as US-VA, "
+        "a cloud's region such as aws:us-east-1, or WORLD\n"
     )
 
 
 def test_the_demo_refuses_an_unknown_grid_region_as_well(environment, capsys):
     environment.setenv("PENTAMETER_GRID__REGION", "XYZ")
     assert cli.main(["demo"]) == 2
-    assert "pentameter: grid.region: unknown region 'XYZ';" in capsys.readouterr().err
+    assert "pentameter: grid.region: no grid is known for 'XYZ';" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "once", "check"])
@@ -137,7 +138,7 @@ def test_the_command_line_beats_the_file_and_the_variables(tmp_path, environment
     assert (chosen.listen, chosen.log_level, chosen.vllm.interval_seconds) == (":2", "error", 2.0)
 
 
-def test_the_demo_invents_a_price_a_grid_and_an_slo_only_where_none_is_set():
+def test_the_demo_invents_a_price_a_place_and_an_slo_only_where_none_is_set():
     price = {"economics": {"gpu_dollars_per_hour": 9}}
     slo = {
         "slos": [
@@ -145,9 +146,13 @@ def test_the_demo_invents_a_price_a_grid_and_an_slo_only_where_none_is_set():
             {"name": "patient", "e2e_seconds": 20},
         ]
     }
-    assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, "grid": {"region": "USA"}, **slo}
-    assert cli._examples(settings(price)) == {"grid": {"region": "USA"}, **slo}
-    own = {"slos": [{"name": "own", "e2e_seconds": 9}]}
+    place = {
+        "grid": {"region": "USA"},
+        "energy": {"pue": 1.15, "host": {"idle_watts": 400, "max_watts": 1400, "gpus": 8}},
+    }
+    assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, **place, **slo}
+    assert cli._examples(settings(price)) == {**place, **slo}
+    own = {"slos": [{"name": "own", "e2e_seconds": 9}], "energy": {"pue": 1.3}}
     assert cli._examples(settings({**price, **own, "grid": {"grams_per_kwh": 41}})) == {}
 
 

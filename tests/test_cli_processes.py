@@ -30,6 +30,11 @@ END_SECONDS = 8.0
 IMPOSSIBLE = {
     "pentameter_source_absent",  # in the demo everything is there
     "pentameter_model_unknown",  # and its model is known
+    # Nobody is asked about the grid, and nobody said what was bought.
+    "pentameter_grid_intensity_age_seconds",
+    "pentameter_grid_marginal_intensity_grams_per_kwh",
+    "pentameter_market_intensity_grams_per_kwh",
+    "pentameter_market_carbon_grams_total",
     # What is learnt takes half an hour of traffic.
     "pentameter_goodput_capacity_requests_per_second",
     "pentameter_goodput_capacity_per_gpu_requests_per_second",
@@ -37,6 +42,11 @@ IMPOSSIBLE = {
     "pentameter_goodput_capacity_highest_rate_requests_per_second",
     "pentameter_goodput_capacity_dispersion_ratio",
     "pentameter_goodput_load_ratio",
+    "pentameter_energy_per_phase_token_joules",
+    "pentameter_energy_per_phase_token_error_joules",
+    "pentameter_energy_split_idle_watts",
+    "pentameter_energy_split_fit_ratio",
+    "pentameter_energy_split_condition",
 }
 CONSTANT = {
     "pentameter_kv_cache_capacity_tokens",  # fixed when vLLM starts, like the next two
@@ -60,9 +70,16 @@ CONSTANT = {
     "pentameter_idle_energy_joules_total",
     "pentameter_asleep_energy_joules_total",
     "pentameter_unobserved_energy_joules_total",
+    "pentameter_energy_split_known",
     "pentameter_gpu_energy_info",
     "pentameter_gpu_energy_anomalies_total",
     "pentameter_grid_intensity_grams_per_kwh",
+    "pentameter_grid_resolution_info",
+    "pentameter_grid_intensity_quality",
+    "pentameter_other_grid_intensity_grams_per_kwh",
+    "pentameter_carbon_scope_info",
+    "pentameter_embodied_carbon_grams",
+    "pentameter_embodied_lifetime_seconds",
     "pentameter_cost_per_hour_dollars",
     "pentameter_slo_target_ratio",
     "pentameter_slo_threshold_seconds",

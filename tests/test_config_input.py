@@ -5,6 +5,8 @@ import pytest
 from given_settings import refusal, server, settings, written
 from pentameter.config import Settings
 
+GRID = "region, factor_type, odbl_zones, grams_per_kwh, market_grams_per_kwh, live"
+
 
 def test_a_yaml_file_sets_every_kind_of_key(tmp_path):
     chosen = settings(
@@ -97,11 +99,8 @@ def test_the_command_line_beats_the_variables_and_these_beat_the_file(tmp_path):
         (server(gpu=["0"]), "vllm.servers.0.gpu: unknown key; did you mean 'gpus'?"),
         ({"region": "POL"}, "region: unknown key; did you mean 'grid.region'?"),
         ({"economics": {"region": "POL"}}, "economics.region: unknown key; did you mean 'grid.region'?"),
-        (
-            {"grid": {"xyz": 1}},
-            "grid.xyz: unknown key; known here are region, grams_per_kwh, market_grams_per_kwh, live",
-        ),
-        ({"grid": {7: 1}}, "grid.7: unknown key; known here are region, grams_per_kwh, market_grams_per_kwh, live"),
+        ({"grid": {"xyz": 1}}, f"grid.xyz: unknown key; known here are {GRID}"),
+        ({"grid": {7: 1}}, f"grid.7: unknown key; known here are {GRID}"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_valid_one(tree, message):

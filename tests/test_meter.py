@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from pentameter.carbon.intensity import GridIntensity
 from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import EngineReading, GpuReading, GpusReading, Histogram, HostReading, VllmReading
 from pentameter.server_plan import ServerPlan
 from pentameter.snapshot import SourceHealth
 from pentameter.windows import Window
-from pentameter.world import GpuSpec, GridIntensity
+from pentameter.world import GpuSpec
 
 H100 = GpuSpec("H100-SXM-80GB", ("NVIDIA H100 80GB HBM3",), 989.4e12, 3.35e12)
 POLAND = GridIntensity("POL", 588.6, "table", "lifecycle")

@@ -161,3 +161,20 @@ def test_host_and_building_join_the_gpus_in_energy_per_token(scope, expected):
         snapshot = one.measure(time, time)
     found = value(snapshot.samples, "energy_per_token_joules", tokens="generated", scope=scope, window="1m")
     assert found == pytest.approx(expected)
+
+
+def test_energy_is_unattributed_until_it_can_be_split():
+    one = meter()
+    for second in range(60):
+        time = float(second)
+        page(one, time)
+        one.take_gpus(boards(time, "GPU-0"), "nvml")
+        snapshot = one.measure(time, time)
+    parts = {
+        phase: value(snapshot.samples, "phase_energy_joules_total", phase=phase)
+        for phase in ("prefill", "decode", "idle", "unattributed")
+    }
+    assert (parts["prefill"], parts["decode"], parts["idle"]) == (0.0, 0.0, 0.0)
+    # All but the window that is still open.
+    assert 0.0 < parts["unattributed"] <= joules(snapshot)
+    assert value(snapshot.samples, "energy_split_fit_ratio") is None

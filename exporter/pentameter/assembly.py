@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pentameter.carbon_settings import settings_to_carbon, settings_to_grid
 from pentameter.config import Settings, seconds_of
 from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
-from pentameter.facts import find_gpu, find_model, gpu_specs, grid_intensities
+from pentameter.facts import find_gpu, find_model, gpu_specs
 from pentameter.grid_feed import live_grid, longest_read_seconds
 from pentameter.host_energy import HostPlan
 from pentameter.meter import Meter
@@ -28,7 +29,6 @@ from pentameter.sources.plugin_feed import PluginFeed
 from pentameter.sources.rapl import Rapl
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.windows import Window
-from pentameter.world import GridIntensity
 
 if TYPE_CHECKING:
     from pentameter.config import Server, Vllm
@@ -50,7 +50,8 @@ def settings_to_meter(settings: Settings) -> Meter:
         windows,
         settings_to_plans(settings),
         find_spec=lambda name: find_gpu(name, specs),
-        grid=_grid(settings),
+        grid=settings_to_grid(settings.grid),
+        carbon=settings_to_carbon(settings.carbon, settings.grid),
         slos=settings_to_slos(settings),
         machine=_machine(settings),
     )
@@ -110,19 +111,6 @@ def settings_to_slos(settings: Settings) -> list[Slo]:
         )
         for slo in settings.slos
     ]
-
-
-def _grid(settings: Settings) -> GridIntensity | None:
-    region, own = settings.grid.region, settings.grid.grams_per_kwh
-    if own is not None:
-        return GridIntensity(region or "configured", own, "configured", "configured")
-    if region is None:
-        return None
-    try:
-        return grid_intensities()[region.upper()]
-    except KeyError:
-        message = f"grid.region: unknown region {region!r}; use an ISO 3166 alpha-3 country code, such as POL, or WORLD"
-        raise ValueError(message) from None
 
 
 def settings_to_feeds(settings: Settings) -> list[Feed]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from pentameter.config_carbon import Carbon
 from pentameter.config_energy import Energy
 from pentameter.config_grid import Grid
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
@@ -194,6 +195,7 @@ class Settings(Section):
     host: Host = Host()
     energy: Energy = Energy()
     grid: Grid = Grid()
+    carbon: Carbon = Carbon()
     economics: Economics = Economics()
     slos: tuple[SloSettings, ...] = Field((), description="Service level objectives, any number per model.")
     plugin: Plugin = Plugin()

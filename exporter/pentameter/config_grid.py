@@ -158,7 +158,26 @@ class Grid(Section):
     """The electricity grid behind the GPUs."""
 
     region: str | None = Field(
-        None, description="Key of the grid table: an ISO 3166 alpha-3 country such as POL, or WORLD."
+        None,
+        min_length=1,
+        description=(
+            "Where the GPUs are: a country (POL, PL, Poland), a state (US-VA), a cloud's region (us-east-1, "
+            "gcp:europe-north1, azure:northeurope) or WORLD."
+        ),
+    )
+    factor_type: Literal["lifecycle", "direct"] = Field(
+        "lifecycle",
+        description=(
+            "Which yearly means to prefer: with building the plants and providing fuel, or combustion alone, which is "
+            "known for states of the USA and regions of Google only. Elsewhere the label says which one it is."
+        ),
+    )
+    odbl_zones: bool = Field(
+        False,  # noqa: FBT003
+        description=(
+            "Use Electricity Maps' yearly means by grid zone, which are finer than states and countries. The table is "
+            "under the Open Database License 1.0."
+        ),
     )
     grams_per_kwh: float | None = Field(None, ge=0, description="Your own figure; takes precedence.")
     market_grams_per_kwh: float | None = Field(

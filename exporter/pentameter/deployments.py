@@ -49,5 +49,21 @@ def deployment_of(
     )
 
 
+def names_of(plan: ServerPlan, gpus: tuple[Gpu, ...], before: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the table's names of a server's GPUs, one for each; ``before`` while they are not visible.
+
+    A configured type or number is believed; where a number is configured and not all are visible, equal ones stand for
+    the others. Empty where one of them is of no known type.
+    """
+    seen = tuple(gpu.spec.gpu if gpu.spec else "" for gpu in gpus) or before
+    kinds = {plan.gpu_spec.gpu} if plan.gpu_spec else set(seen)
+    count = plan.gpu_count or len(plan.gpus) or len(seen)
+    if "" in kinds or not kinds:
+        return ()
+    if len(kinds) == 1:
+        return tuple(kinds) * count
+    return seen if len(seen) == count else ()
+
+
 def _only(values: list[str]) -> str:
     return values[0] if len(set(values)) == 1 else ""

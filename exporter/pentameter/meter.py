@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 from pentameter import catalogue
 from pentameter.attribution import Place
+from pentameter.carbon.basis import CarbonBasis
+from pentameter.carbon.resolution import marginal, with_live
 from pentameter.continuity import continuity_of
-from pentameter.deployments import deployment_of
+from pentameter.deployments import deployment_of, names_of
+from pentameter.dimensions.energy import gpu_joules
 from pentameter.gpu_meter import GpuMeter
 from pentameter.health import record_samples, source_samples
 from pentameter.host_meter import HostMeter
@@ -23,13 +26,15 @@ from pentameter.metric import Sample
 from pentameter.request_meter import RequestMeter
 from pentameter.server_plan import MachinePlan, ServerPlan, peaks_of
 from pentameter.snapshot import Snapshot, SourceHealth
+from pentameter.split_meter import SplitMeter
 from pentameter.windows import Continuity, Track, Window
 from pentameter.work_meter import WorkMeter
-from pentameter.world import Engine, Gpu, GridIntensity, Rolled, World
+from pentameter.world import Engine, Gpu, Rolled, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pentameter.carbon.intensity import GridIntensity
     from pentameter.readings import EngineReading, GpusReading, GridReading, HostReading, ModelReading, VllmReading
     from pentameter.records import RecordsReading
     from pentameter.slo import Slo
@@ -56,6 +61,8 @@ class _ServerState:
     """The last good reading, kept through an outage: it tells a restart, and whom the cost is for."""
     gpus_seen: int | None = None
     """Kept while the GPUs cannot be read: they still cost money."""
+    gpu_names: tuple[str, ...] = ()
+    """Kept likewise: what making them emitted accrues."""
     first: float | None = None
     """When it answered first."""
     idle: IdleMeter = field(default_factory=IdleMeter)
@@ -73,6 +80,7 @@ class Meter:
         *,
         find_spec: Callable[[str], GpuSpec | None],
         grid: GridIntensity | None = None,
+        carbon: CarbonBasis | None = None,
         slos: Sequence[Slo] = (),
         machine: MachinePlan | None = None,
     ) -> None:
@@ -81,12 +89,14 @@ class Meter:
         self.requests = RequestMeter(windows, [plan.server for plan in servers], slos, self.work.take_request)
         self._servers = {plan.server: _ServerState(plan) for plan in servers}
         self._grid = grid
+        self._carbon = carbon or CarbonBasis()
         self._live_grid: GridReading | None = None
         new_track = partial(Track, self._windows)
         self._engine_tracks: defaultdict[tuple[str, str, str], Track] = defaultdict(new_track)
         machine = machine or MachinePlan()
         self._host = HostMeter(self._windows, machine.host)
         self._pue = machine.pue
+        self._splits = SplitMeter()
         self._gpus = GpuMeter(self._windows, find_spec, {plan.server: plan.gpus for plan in servers})
         self._health: dict[tuple[str, str], SourceHealth] = {}
         self._resets: dict[tuple[str, str], int] = {}
@@ -111,6 +121,7 @@ class Meter:
         self._forget(reading)
         self.requests.take_vllm(reading, continuity, restarted=reset)
         self._take_work(reading)
+        self._take_split(reading, foreign=continuity is Continuity.FOREIGN, reset=reset)
         if continuity is Continuity.FOREIGN:
             state.reading = None
             message = "the answers come from several processes; give each vLLM server its own URL"
@@ -130,6 +141,20 @@ class Meter:
                 gpus_per_engine=self._gpus_per_engine(self._servers[reading.server], len(reading.engines)),
                 recorded=self.requests.covers(place),
             )
+
+    def _take_split(self, reading: VllmReading, *, foreign: bool, reset: bool) -> None:
+        """Hand the same on to the split of energy; a new process may be another model."""
+        places = [Place(reading.server, engine.model_name, engine.engine) for engine in reading.engines]
+        drained = {place: self._engine_tracks[place].drain("split") for place in places}
+        if reset or foreign:
+            self._splits.restart(reading.server)
+        models = [self.work.model(place) for place in places]
+        self._splits.take_page(
+            reading.server,
+            reading.monotonic,
+            {f"{place.model_name}/{place.engine}": None if foreign else drained[place] for place in places},
+            budget=min((m.max_num_batched_tokens for m in models if m and m.max_num_batched_tokens), default=None),
+        )
 
     def _gpus_per_engine(self, state: _ServerState, engines: int) -> int | None:
         plan = state.plan
@@ -161,8 +186,8 @@ class Meter:
         self._resets[source, server] = self._resets.get((source, server), 0) + reset
 
     def take_grid(self, reading: GridReading) -> None:
-        """Take in what a live provider says of the grid; marginal rates are none of an average."""
-        self._live_grid = None if reading.average_or_marginal == "marginal" else reading
+        """Take in what a live provider says of the grid."""
+        self._live_grid = reading
 
     def take_host(self, reading: HostReading) -> None:
         """Take in a host reading."""
@@ -228,6 +253,7 @@ class Meter:
             engines += here
             if state.last is not None:
                 state.gpus_seen = len(own) or state.gpus_seen
+                state.gpu_names = names_of(state.plan, own, state.gpu_names)
                 serving = self.requests.serving_gpus(state.plan.server)
                 if not own or any(gpu.server_tick for gpu in own):
                     # New energy takes all that the pages told since the last.
@@ -237,7 +263,12 @@ class Meter:
                     state.plan, state.last, here, own if whole else (), serving, state.gpus_seen, state.shares
                 )
                 part = self._host.part(deployment.gpu_count)
-                deployments.append(replace(deployment, host=part, pue=self._pue))
+                read = picture.reading.monotonic
+                self._splits.take_energy(deployment.server, read, gpu_joules(deployment.gpus) if gpus else None)
+                split = self._splits.drain(deployment.server)
+                deployments.append(
+                    replace(deployment, host=part, pue=self._pue, gpu_names=state.gpu_names, energy_split=split)
+                )
         return World(
             windows=tuple(window.label for window in self._windows),
             engines=tuple(engines),
@@ -248,7 +279,8 @@ class Meter:
             capacities=tuple(self.requests.capacities()),
             host=self._host.latest,
             host_rolled=self._host.rolled,
-            grid=_intensity(self._live_grid) or self._grid,
+            grid=with_live(self._grid, self._live_grid, monotonic),
+            carbon=replace(self._carbon, marginal=marginal(self._live_grid, monotonic)),
             elapsed_seconds=None if self._measured_at is None else monotonic - self._measured_at,
             driver_version=picture.reading.driver_version,
         )
@@ -284,9 +316,3 @@ class Meter:
     def _rolled(self, track: Track) -> Rolled:
         intervals = ((window.label, track.interval(window)) for window in self._windows)
         return Rolled({label: interval for label, interval in intervals if interval}, track.drain())
-
-
-def _intensity(live: GridReading | None) -> GridIntensity | None:
-    if live is None:
-        return None
-    return GridIntensity(live.region, live.grams_per_kwh, live.source, live.factor_type)

@@ -6,6 +6,9 @@ Everything inside Pentameter is in base units (seconds, bytes, joules, watts, gr
 MILLI = 1e-3
 """SI milli: NVML's milliwatts and millijoules become watts and joules."""
 
+KILO = 1000
+"""SI kilo: kilograms become grams."""
+
 GIGA = 1e9
 """SI giga: a datasheet's GB/s become bytes per second."""
 
@@ -22,6 +25,8 @@ PERCENT = 1e-2
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_DAY = 86_400
+SECONDS_PER_YEAR = 365 * SECONDS_PER_DAY
+"""As the Software Carbon Intensity counts years."""
 
 JOULES_PER_KWH = 3_600_000
 """1 kWh = 1000 W x 3600 s."""

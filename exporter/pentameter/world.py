@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pentameter.carbon.basis import CarbonBasis
 from pentameter.model.spec import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pentameter.capacity.estimate import Capacity
+    from pentameter.carbon.intensity import GridIntensity
     from pentameter.energy_split import EnergySplit
     from pentameter.model.parallel import Parallel
     from pentameter.model.spec import ModelSpec
@@ -86,16 +88,6 @@ class UnknownModel:
     reason: str
     """One word: ``not_found`` or ``unsupported``."""
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GridIntensity:
-    """Carbon per kilowatt-hour of a grid."""
-
-    region: str
-    grams_per_kwh: float
-    source: str
-    factor_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +221,8 @@ class Deployment:
     """GPUs that take part in serving: as configured, else by vLLM's own parallelism, else those that are visible."""
     host: HostPart | None = None
     """Its part of the machine; None where nobody knows it."""
+    gpu_names: tuple[str, ...] = ()
+    """Its GPUs by their names in the table, one for each; known through an outage of theirs, empty where unknown."""
     pue: float | None = None
     """Power usage effectiveness of the building: all its energy over that of its machines."""
     energy_shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
@@ -295,6 +289,8 @@ class World:
     host: HostReading | None = None
     host_rolled: Rolled = Rolled()
     grid: GridIntensity | None = None
+    """Of the place where the GPUs are; location-based, average."""
+    carbon: CarbonBasis = field(default_factory=CarbonBasis)
     elapsed_seconds: float | None = None
     """Time since the last snapshot, for what accrues with time alone."""
     driver_version: str | None = None

@@ -1,41 +1,32 @@
-"""Carbon: grams of CO2-equivalent, by the grid's intensity."""
+"""Carbon: grams of CO2-equivalent, by the grid's intensity and by what making the hardware emitted."""
+
+from dataclasses import replace
 
 import pytest
 
-from builders import ICELAND, POLAND, deployment, engine, gpu, names, value, world
-from pentameter.dimensions import carbon
-from pentameter.dimensions.carbon import operational_grams
+from builders import ICELAND, POLAND, deployment, engine, found, gpu, names, value, world
+from pentameter.carbon.basis import CarbonBasis
+from pentameter.carbon.embodied import Bounds, Embodied, MadeGpu, MadeServer
+from pentameter.carbon.intensity import GridIntensity
+from pentameter.dimensions import carbon, energy
 from pentameter.units import joules_to_kwh
+from pentameter.world import HostPart
 
 # The lecture's 40 J per token over ten seconds.
 SERVER = deployment(engine({"generation_tokens": 100.0}), gpus=[gpu(4000.0, tick=400.0)])
+# Half as much again for the host, and a tenth of both for the building.
+WHOLE = replace(SERVER, host=HostPart({"measured": 200.0}, {"1m": 20.0}), pue=1.1)
+MAKING = Embodied({"H100-SXM-80GB": MadeGpu(Bounds(164, 273, 575.1), "p5")}, {"p5": MadeServer(Bounds(1, 5699, 2), 8)})
+HARDWARE = replace(SERVER, gpu_names=("H100-SXM-80GB",) * 8)
 
 
-def measured(*deployments, grid=POLAND):
-    return list(carbon.samples(world(*deployments, grid=grid)))
+def measured(*deployments, grid=POLAND, **basis):
+    return list(carbon.samples(world(*deployments, grid=grid, carbon=CarbonBasis(**basis))))
 
 
-def grown(*deployments, grid=POLAND):
-    return list(carbon.increments(world(*deployments, grid=grid)))
-
-
-def test_a_kilowatt_hour_emits_the_grids_intensity():
-    assert operational_grams(3_600_000, 588.6) == pytest.approx(588.6)
-
-
-def test_a_million_of_the_lectures_tokens_emits_6_5_kg_in_poland_and_21_times_less_in_iceland():
-    # 40 J x 1,000,000 = 11.11 kWh; x 588.6 g/kWh = 6540 g, x 27.8 g/kWh = 308.9 g.
-    poland, iceland = (operational_grams(40e6, grid.grams_per_kwh) for grid in (POLAND, ICELAND))
-    assert poland == pytest.approx(6540)
-    assert iceland == pytest.approx(308.9, abs=0.05)
-    assert poland / iceland == pytest.approx(21.2, abs=0.05)
-
-
-def test_grams_per_token_are_joules_per_token_in_kwh_times_the_intensity():
-    # 40 J / 3,600,000 x 588.6 g/kWh = 6.54 mg
-    assert value(measured(SERVER), "carbon_per_token_grams", kind="operational", region="POL", window="1m") == (
-        pytest.approx(0.00654)
-    )
+def grown(*deployments, grid=POLAND, elapsed=1.0, **basis):
+    seen = world(*deployments, grid=grid, carbon=CarbonBasis(**basis), elapsed_seconds=elapsed)
+    return list(carbon.increments(seen))
 
 
 def test_grams_are_counted_up_with_the_energy():
@@ -48,31 +39,46 @@ def test_the_counter_of_grams_is_the_counter_of_kwh_times_the_intensity():
     assert value(grown(server), "carbon_grams_total") == pytest.approx(joules_to_kwh(1234.5 + 77.0) * 588.6)
 
 
-def test_the_grid_that_is_used_is_shown():
+@pytest.mark.parametrize("server", [SERVER, WHOLE, replace(WHOLE, pue=None)])
+def test_grams_are_of_all_the_joules_that_are_counted(server):
+    joules = sum(found(energy.increments(world(server)), "energy_joules_total"))
+    assert value(grown(server), "carbon_grams_total") == pytest.approx(joules_to_kwh(joules) * 588.6)
+
+
+@pytest.mark.parametrize(("server", "scope"), [(SERVER, "gpu"), (replace(WHOLE, pue=None), "it"), (WHOLE, "facility")])
+def test_the_page_says_which_energy_the_grams_are_of(server, scope):
+    assert value(measured(server), "carbon_scope_info", scope=scope) == 1
+    assert len(found(measured(server), "carbon_scope_info")) == 1
+
+
+def test_the_grid_that_is_used_is_shown_with_the_step_that_found_it():
     samples = measured(SERVER)
-    assert value(
-        samples, "grid_intensity_grams_per_kwh", region="POL", source="Ember 2025", factor_type="lifecycle"
-    ) == (588.6)
+    labels = {"region": "POL", "source": "Ember 2025", "factor_type": "lifecycle"}
+    assert value(samples, "grid_intensity_grams_per_kwh", **labels) == 588.6
+    assert value(samples, "grid_resolution_info", step="country", **labels) == 1
+    assert value(samples, "grid_intensity_quality", region="POL") == 2
+    assert value(samples, "grid_intensity_age_seconds") is None
 
 
-def test_without_a_grid_there_is_no_carbon():
-    assert measured(SERVER, grid=None) == []
+def test_a_live_figure_has_an_age():
+    live = GridIntensity("POL", 612.0, "electricity_maps", "lifecycle", "live", 5, 630.0)
+    samples = measured(grid=live)
+    assert value(samples, "grid_intensity_age_seconds", region="POL", source="electricity_maps") == 630
+    assert value(samples, "grid_resolution_info", step="live") == 1
+
+
+def test_a_marginal_rate_is_shown_and_emits_nothing():
+    rate = GridIntensity("CAISO_NORTH", 394.6, "watttime", "direct", "live", 5, 60.0)
+    samples = measured(SERVER, marginal=rate)
+    assert value(samples, "grid_marginal_intensity_grams_per_kwh", region="CAISO_NORTH") == 394.6
+    assert value(samples, "grid_intensity_age_seconds", region="CAISO_NORTH") == 60
+    assert grown(SERVER, marginal=rate) == grown(SERVER)
+    assert grown(SERVER, grid=None, marginal=rate) == []
+
+
+def test_without_a_grid_there_are_no_operational_grams():
+    assert names(measured(SERVER, grid=None)) == {"carbon_scope_info"}
     assert grown(SERVER, grid=None) == []
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param(deployment(engine({"generation_tokens": 0.0}), gpus=[gpu(4000.0)]), id="no token produced"),
-        pytest.param(deployment(engine({"generation_tokens": 9.0})), id="no GPU"),
-        pytest.param(
-            deployment(engine({"generation_tokens": 9.0}), gpus=[gpu(1.0), gpu(uuid="GPU-1")]), id="half of the energy"
-        ),
-        pytest.param(deployment(gpus=[gpu(4000.0)]), id="no engine answers"),
-    ],
-)
-def test_unknown_grams_per_token_are_left_out(server):
-    assert names(measured(server)) == {"grid_intensity_grams_per_kwh"}
 
 
 def test_half_of_the_energy_emits_no_known_grams():
@@ -81,3 +87,50 @@ def test_half_of_the_energy_emits_no_known_grams():
 
 def test_without_a_new_reading_the_counter_stands_still_and_stays():
     assert value(grown(deployment(gpus=[gpu(5.0)])), "carbon_grams_total") == 0
+
+
+def test_what_was_bought_stands_beside_what_the_grid_emits():
+    samples = grown(SERVER, market_grams_per_kwh=0.0)
+    assert value(samples, "market_carbon_grams_total") == 0
+    assert value(samples, "carbon_grams_total") == pytest.approx(0.0654)
+    assert value(measured(SERVER, market_grams_per_kwh=0.0), "market_intensity_grams_per_kwh") == 0
+    residual = grown(SERVER, grid=None, market_grams_per_kwh=720.0)
+    assert value(residual, "market_carbon_grams_total") == pytest.approx(0.08)  # 400 J / 3.6 MJ x 720
+
+
+def test_the_same_joules_elsewhere_emit_as_much_as_that_grid_does():
+    samples = grown(SERVER, others=(POLAND, ICELAND))
+    here, there = (value(samples, "other_region_carbon_grams_total", other_region=r) for r in ("POL", "ISL"))
+    assert here == value(samples, "carbon_grams_total", region="POL")
+    assert here / there == pytest.approx(21.2, abs=0.05)
+    assert value(measured(others=(ICELAND,)), "other_grid_intensity_grams_per_kwh", other_region="ISL") == 27.82
+
+
+def test_hardware_accrues_with_time_whether_energy_is_known_or_not():
+    # 8 x 273 + 5699 = 7883 kg over four years of 31,536,000 s: 0.0625 g/s, 225 g/h.
+    for server in (HARDWARE, replace(HARDWARE, gpus=(), engines=())):
+        samples = grown(server, embodied=MAKING, elapsed=3600.0)
+        assert value(samples, "carbon_grams_total", kind="embodied", region="POL") == pytest.approx(224.97, abs=0.005)
+
+
+def test_hardware_accrues_without_a_grid_too():
+    samples = grown(HARDWARE, grid=None, embodied=MAKING, elapsed=3600.0)
+    assert value(samples, "carbon_grams_total", kind="embodied", region="") == pytest.approx(224.97, abs=0.005)
+
+
+def test_the_first_snapshot_begins_the_counter_of_hardware_at_nothing():
+    assert value(grown(HARDWARE, embodied=MAKING, elapsed=None), "carbon_grams_total", kind="embodied") == 0
+
+
+def test_all_that_the_hardware_stands_for_is_shown_with_its_bounds():
+    samples = measured(HARDWARE, embodied=MAKING)
+    assert value(samples, "embodied_carbon_grams", bound="low") == pytest.approx(8 * 164_000 + 1000)
+    assert value(samples, "embodied_carbon_grams", bound="central") == pytest.approx(7_883_000)
+    assert value(samples, "embodied_carbon_grams", bound="high") == pytest.approx(8 * 575_100 + 2000)
+    assert value(samples, "embodied_lifetime_seconds") == 4 * 365 * 24 * 3600
+
+
+def test_unknown_hardware_has_no_embodied_carbon():
+    strange = replace(HARDWARE, gpu_names=("abacus",))
+    assert found(measured(strange, embodied=MAKING), "embodied_carbon_grams") == []
+    assert found(grown(strange, embodied=MAKING), "carbon_grams_total", kind="embodied") == []

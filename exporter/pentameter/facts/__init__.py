@@ -5,23 +5,14 @@ The tables are read when they are asked for, not at import.
 
 from __future__ import annotations
 
-import csv
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
+from pentameter.carbon.intensity import GridIntensity
+from pentameter.facts.tables import rows
 from pentameter.model.spec import Precision
 from pentameter.units import GIGA, MEBI, TERA
-from pentameter.world import GpuSpec, GridIntensity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def _rows(table: str) -> Iterator[dict[str, str]]:
-    text = files("pentameter.facts").joinpath(table).read_text(encoding="utf-8")
-    return csv.DictReader(text.splitlines())
-
+from pentameter.world import GpuSpec
 
 _OTHER_PEAKS = {
     Precision.BITS32: "fp32_tflops",
@@ -51,7 +42,7 @@ def gpu_specs() -> tuple[GpuSpec, ...]:
             tdp_watts=float(row["tdp_watts"]) if row["tdp_watts"] else None,
             verified=row["verified"],
         )
-        for row in _rows("gpu_specs.csv")
+        for row in rows("gpu_specs.csv")
     )
 
 
@@ -64,7 +55,7 @@ def find_gpu(name: str, specs: tuple[GpuSpec, ...]) -> GpuSpec | None:
 
 
 def grid_intensities() -> dict[str, GridIntensity]:
-    """Return the yearly grid carbon intensity by region key."""
+    """Return the yearly life-cycle carbon intensity of countries and the world by ISO 3166 alpha-3 code."""
     return {
         row["region"]: GridIntensity(
             region=row["region"],
@@ -72,7 +63,8 @@ def grid_intensities() -> dict[str, GridIntensity]:
             source=f"{row['source']} {row['year']}",
             factor_type=row["factor_type"],
         )
-        for row in _rows("grid_intensity.csv")
+        for row in rows("grid_intensity.csv")
+        if row["scope"] in ("country", "world") and row["factor_type"] == "lifecycle"
     }
 
 
