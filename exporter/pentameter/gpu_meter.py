@@ -137,7 +137,7 @@ class GpuMeter:
         gpus = tuple(
             Gpu(
                 gpu,
-                self._rolled(self._tracks[gpu.uuid]) if self._accounts[gpu.uuid].method else Rolled(),
+                Rolled.of(self._tracks[gpu.uuid], self._windows) if self._accounts[gpu.uuid].method else Rolled(),
                 self._find_spec(gpu.name),
                 self._profile(gpu, picture.reading.monotonic),
                 picture.ownership.owners.get(gpu.uuid, ""),
@@ -158,7 +158,7 @@ class GpuMeter:
         if not gpu.profiling_source:
             return Rolled()
         track = self._profiles[gpu.uuid]
-        rolled = self._rolled(track)
+        rolled = Rolled.of(track, self._windows)
         young = {window.label for window in self._windows if now - (track.time or now) < window.seconds}
         return replace(rolled, windows={label: one for label, one in rolled.windows.items() if label in young})
 
@@ -173,10 +173,6 @@ class GpuMeter:
             else replace(gpu, server_tick=self._tracks[gpu.reading.uuid].drain("server"))
             for gpu in gpus
         )
-
-    def _rolled(self, track: Track) -> Rolled:
-        intervals = ((window.label, track.interval(window)) for window in self._windows)
-        return Rolled({label: interval for label, interval in intervals if interval}, track.drain())
 
 
 def energy_scope(name: str) -> str:

@@ -37,11 +37,7 @@ class HostMeter:
 
     def roll(self) -> None:
         """Make up the windows, and what came in since the last time."""
-        if self.latest is None:
-            self.rolled = Rolled()
-            return
-        found = ((window.label, self._track.interval(window)) for window in self._windows)
-        self.rolled = Rolled({label: interval for label, interval in found if interval}, self._track.drain())
+        self.rolled = Rolled() if self.latest is None else Rolled.of(self._track, self._windows)
 
     def part(self, gpus: int | None) -> HostPart | None:
         """Return what a server that uses so many GPUs has of the machine; None where its share is not known.

@@ -303,7 +303,7 @@ class Meter:
         return Engine(
             server=page.server,
             reading=engine,
-            rolled=self._rolled(self._engine_tracks[place]),
+            rolled=Rolled.of(self._engine_tracks[place], self._windows),
             peaks=peaks,
             version=page.version,
             flow=flow,
@@ -312,7 +312,3 @@ class Meter:
             unknown_model=self.work.unknown(place),
             work=self.work.rolled(place),
         )
-
-    def _rolled(self, track: Track) -> Rolled:
-        intervals = ((window.label, track.interval(window)) for window in self._windows)
-        return Rolled({label: interval for label, interval in intervals if interval}, track.drain())

@@ -197,7 +197,7 @@ class RequestMeter:
                 continue
             yield Served(
                 *place,
-                rolled=self._rolled(book.track),
+                rolled=Rolled.of(book.track, self._windows),
                 latencies=tuple(book.latencies(now)),
                 histograms=book.histograms(),
                 scores=book.scores(),
@@ -207,7 +207,7 @@ class RequestMeter:
     def flow(self, server: str, engine: EngineReading) -> tuple[Rolled, float | None]:
         """Return arrivals and aborts of an engine, and for how long it has been stalled."""
         flow = self._flows[Place(server, engine.model_name, engine.engine)]
-        return self._rolled(flow.track), flow.arrivals.stalled_seconds()
+        return Rolled.of(flow.track, self._windows), flow.arrivals.stalled_seconds()
 
     def capacities(self) -> Iterator[CapacityOf]:
         """Yield what is known of every SLO's goodput capacity."""
@@ -232,7 +232,3 @@ class RequestMeter:
         """Drop an engine that left long ago."""
         self._flows.pop(place, None)
         self.ledger.forget(place)
-
-    def _rolled(self, track: Track) -> Rolled:
-        intervals = ((window.label, track.interval(window)) for window in self._windows)
-        return Rolled({label: interval for label, interval in intervals if interval}, track.drain())

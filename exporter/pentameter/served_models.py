@@ -84,24 +84,21 @@ def _spec(
     plan: ModelPlan, facts: Mapping[str, object], told: EngineConfig | None, found: ModelReading | None
 ) -> tuple[ModelSpec | None, str]:
     """Return the model and where it comes from; the first source that is understood wins."""
+    if plan.parameters is not None:
+        spec = of_parameters(plan.parameters, plan.active_parameters, _dtype(facts), _word(facts, "quantization"))
+        return spec, "configured"
     trouble: UnknownModelError | None = None
     sources = [
         (found.config if found and found.origin in ("configured", "file") else None, found.origin if found else ""),
         (_told_config(told), "plugin"),
         (found.config if found else None, found.origin if found else ""),
     ]
-    if plan.parameters is None:
-        for config, origin in sources:
-            if config:
-                try:
-                    return _read(config, facts, found), origin
-                except UnknownModelError as error:
-                    trouble = trouble or error
-    if plan.parameters is not None:
-        return (
-            of_parameters(plan.parameters, plan.active_parameters, _dtype(facts), _word(facts, "quantization")),
-            "configured",
-        )
+    for config, origin in sources:
+        if config:
+            try:
+                return _read(config, facts, found), origin
+            except UnknownModelError as error:
+                trouble = trouble or error
     if found is not None and found.stored_bytes and found.parameters:
         return size_only(found.parameters, found.stored_bytes, Basis.INDEX, found.config), "file"
     if trouble is not None:

@@ -6,8 +6,10 @@ A part of the meter with the same rule: readings come in by ``take_*``, nothing 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pentameter.dimensions.computation import PHASES
 from pentameter.dimensions.kv_cache import kv_capacity_tokens, live_tokens
 from pentameter.dimensions.timing import computed_prompt_tokens
 from pentameter.model.contexts import reaches
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from pentameter.windows import Window
     from pentameter.work import Contexts, Counted
     from pentameter.world import ServedModel
-
-PHASES = ("prefill", "decode")
 
 
 class _Account:
@@ -181,9 +181,8 @@ class WorkMeter:
         account = self._accounts.get(place)
         if account is None or isinstance(account.model, UnknownModel) or not account.totals:
             return Rolled()
-        intervals = ((window.label, account.track.interval(window)) for window in self._windows)
-        nothing = Interval(0.0, dict.fromkeys(KEYS, 0.0))
-        return Rolled({label: interval for label, interval in intervals if interval}, account.track.drain() or nothing)
+        rolled = Rolled.of(account.track, self._windows)
+        return rolled if rolled.tick else replace(rolled, tick=Interval(0.0, dict.fromkeys(KEYS, 0.0)))
 
     def forget(self, place: Place) -> None:
         """Drop an engine that left long ago."""

@@ -9,7 +9,7 @@ from pentameter.carbon.basis import CarbonBasis
 from pentameter.model.spec import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pentameter.capacity.estimate import Capacity
     from pentameter.carbon.intensity import GridIntensity
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pentameter.model.spec import ModelSpec
     from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading
     from pentameter.slo import Slo
-    from pentameter.windows import Interval
+    from pentameter.windows import Interval, Track, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,12 @@ class Rolled:
     """Window label -> interval; a window that covers nothing yet is missing."""
     tick: Interval | None = None
     """Since the last snapshot: what the exported counters grow by."""
+
+    @classmethod
+    def of(cls, track: Track, windows: Iterable[Window]) -> Rolled:
+        """Return what a track saw over each window, and since the last call."""
+        intervals = ((window.label, track.interval(window)) for window in windows)
+        return cls({label: interval for label, interval in intervals if interval}, track.drain())
 
 
 @dataclass(frozen=True, slots=True)

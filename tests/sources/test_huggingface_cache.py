@@ -141,7 +141,7 @@ def test_anything_else_is_no_name_and_leads_nowhere(tmp_path, name):
 
 
 def test_a_path_into_a_cache_of_elsewhere_tells_name_and_commit():
-    place = f"/root/.cache/huggingface/hub/models--org--name/snapshots/{NEW}"
+    place = f"/elsewhere/hub/models--org--name/snapshots/{NEW}"
     assert name_of_place(place) == ("org/name", NEW)
     assert name_of_place(place + "/") == ("org/name", NEW)
     assert name_of_place(place + "/model.gguf") == ("org/name", NEW)

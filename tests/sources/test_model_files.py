@@ -15,7 +15,7 @@ from pentameter.sources.model_files import ModelFiles
 LLAMA = {"model_type": "llama"}
 QWEN = {"model_type": "qwen3"}
 COMMIT = "a" * 40
-ELSEWHERE = f"/root/.cache/huggingface/hub/models--org--name/snapshots/{COMMIT}"
+ELSEWHERE = f"/elsewhere/hub/models--org--name/snapshots/{COMMIT}"
 
 
 @pytest.fixture

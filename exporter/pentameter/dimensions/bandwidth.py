@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.computation import counts_flops, grown, profiled, utilization, worked_by_phase
+from pentameter.dimensions.computation import PHASES, counts_flops, grown, profiled, utilization, worked_by_phase
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.model.kv import kv_known
 from pentameter.model.moved import step_weight_bytes
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pentameter.windows import Interval
     from pentameter.world import Engine, World
-
-PHASES = ("prefill", "decode")
 
 MBU = Metric(
     "pentameter_mbu_ratio",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pentameter.world import Deployment, Engine, ServedModel, World
 
 
+PHASES = ("prefill", "decode")
+
+
 def utilization(amount: float, seconds: float, peak: float) -> float:
     """Return (amount / seconds) / peak, a ratio: MFU for FLOPs, MBU for bytes.
 
@@ -99,7 +102,7 @@ def worked(engine: Engine, key: str) -> float | None:
 def worked_by_phase(engine: Engine, *keys: str) -> Iterator[tuple[str, float]]:
     """Yield (phase, growth of these accounts) for prefill, decode and all; nothing where they are not kept."""
     total = 0.0
-    for phase in ("prefill", "decode"):
+    for phase in PHASES:
         parts = [worked(engine, key.format(phase)) for key in keys]
         done = [part for part in parts if part is not None]
         if len(done) < len(parts):
@@ -125,7 +128,7 @@ def flops_by_precision(interval: Interval, phase: str) -> Mapping[Precision, flo
 
 def model_flops(interval: Interval, phase: str) -> float | None:
     """Return the FLOPs per GPU of a phase, or of ``all``, by our own count."""
-    phases = ("prefill", "decode") if phase == "all" else (phase,)
+    phases = PHASES if phase == "all" else (phase,)
     parts = [flops_by_precision(interval, one) for one in phases]
     return None if None in parts else sum(sum(part.values()) for part in parts if part)
 
@@ -184,7 +187,7 @@ def _by_model(engine: Engine, basis: str, window: str, interval: Interval) -> It
     if not engine.peaks.flops:
         # Not even for an idle GPU: the figure would go away as soon as there is work.
         return
-    parts = {phase: flops_by_precision(interval, phase) for phase in ("prefill", "decode")}
+    parts = {phase: flops_by_precision(interval, phase) for phase in PHASES}
     total = 0.0
     for phase, flops in parts.items():
         share = None if flops is None else mfu(flops, engine.peaks.flops, interval.seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentameter.dimensions.bandwidth import is_known, moved_bytes, vllm_bytes
-from pentameter.dimensions.computation import counts_flops, flops_by_precision, model_flops
+from pentameter.dimensions.computation import PHASES, counts_flops, flops_by_precision, model_flops
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.model.roofline import bound, ideal_seconds, ridge
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pentameter.windows import Interval
     from pentameter.world import Engine, World
-
-PHASES = ("prefill", "decode", "all")
 
 INTENSITY = Metric(
     "pentameter_arithmetic_intensity_flops_per_byte",
@@ -66,7 +64,7 @@ def samples(world: World) -> Iterator[Sample]:
 
 
 def _by_model(engine: Engine, window: str, interval: Interval) -> Iterator[Sample]:
-    for phase in PHASES:
+    for phase in (*PHASES, "all"):
         flops, amount = model_flops(interval, phase), moved_bytes(interval, phase)
         if not flops or not amount:
             continue
@@ -80,7 +78,7 @@ def _by_model(engine: Engine, window: str, interval: Interval) -> Iterator[Sampl
 def _limit(engine: Engine, interval: Interval, phase: str, flops: float, amount: float) -> str | None:
     """Return what limits a phase: its intensity against the ridge of the precisions that it really computes in."""
     seconds, bandwidth = 0.0, engine.peaks.bandwidth
-    for one in ("prefill", "decode") if phase == "all" else (phase,):
+    for one in PHASES if phase == "all" else (phase,):
         parts = flops_by_precision(interval, one)
         ideal = None if parts is None else ideal_seconds(parts, engine.peaks.flops)
         if ideal is None:
