@@ -1,6 +1,7 @@
 """Small worlds for tests: what a test does not name is left out or plain."""
 
 from pentameter.carbon.intensity import GridIntensity
+from pentameter.cost.plan import CostPlan, Quote
 from pentameter.model.parallel import Parallel
 from pentameter.model.spec import Basis, Layer, Matrices, ModelSpec
 from pentameter.readings import EngineReading, GpuReading
@@ -140,9 +141,35 @@ def gpu(
     )
 
 
-def deployment(*engines, gpus=(), gpu_count=None, price=None, server="a", model="m", name="0", serving=None, **more):
-    """Return a server with its engines and GPUs; ``price`` is of one GPU per hour."""
-    return Deployment(server, model, name, engines, tuple(gpus), gpu_count, price, serving, **more)
+def rented(price):
+    """Return the plan of a server that rents its GPUs at a price per hour."""
+    return CostPlan(Quote(price, "configured"))
+
+
+def deployment(
+    *engines,
+    gpus=(),
+    gpu_count=None,
+    price=None,
+    cost=None,
+    server="a",
+    model="m",
+    name="0",
+    serving=None,
+    spent=None,
+    spent_tick=None,
+    **more,
+):
+    """Return a server with its engines and GPUs; ``price`` is of one GPU per hour.
+
+    ``spent`` are the seconds by state in the window of ten seconds, ``spent_tick`` those since the last snapshot.
+    """
+    if cost is None:
+        cost = CostPlan() if price is None else rented(price)
+    time = rolled(spent, tick=spent_tick)
+    return Deployment(
+        server, model, name, engines, tuple(gpus), gpu_count, cost, time=time, serving_gpus=serving, **more
+    )
 
 
 def finished(output_tokens=11, *, ttft=0.1, decode=1.0, e2e=None, origin="plugin", arrival=0.0, reason="stop", **more):

@@ -40,10 +40,12 @@ def findings_for(chosen):
 
 
 def about_vllm(answers, **keys):
-    """Return what is found at a server called ``a``, without what the settings lack, and without its model."""
+    """Return what is found at a server called ``a``, but for its model, its tokenizer and what the settings lack."""
     with ScriptedServer(answers) as server:
         found = findings_for(settings({"vllm": {"servers": [{"url": server.url, "name": "a", **keys}]}, **NO_GPUS}))
-        return [finding for finding in found if finding.subject not in ("settings", "model a")], server.url
+        return [
+            finding for finding in found if finding.subject not in ("settings", "model a", "tokenizer a")
+        ], server.url
 
 
 class Source:

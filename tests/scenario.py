@@ -6,16 +6,22 @@ Because every counter doubles, what the page says in all is what happened in the
 import json
 import re
 
-from builders import H100, ICELAND, POLAND
+from builders import H100, ICELAND, POLAND, rented
 from pentameter.capacity.estimate import Limits
 from pentameter.capacity.load import LoadWindow
 from pentameter.capacity.memory import CapacityBook
 from pentameter.carbon.basis import CarbonBasis
+from pentameter.cost.book import ApiPrice, PriceBook
+from pentameter.cost.plan import CostPlan, Quote
+from pentameter.cost.split import Ratios
 from pentameter.facts.embodied import embodied_table
 from pentameter.health import BUILD_INFO
+from pentameter.market.choice import Choice
+from pentameter.market.follower import MarketFollower
 from pentameter.meter import Meter
-from pentameter.readings import GpuReading, GpusReading, GridReading, HostReading
-from pentameter.records import EngineConfig, FinishedRequest, RecordsReading
+from pentameter.price_desk import PriceDesk
+from pentameter.readings import GpuReading, GpusReading, GridReading, HostReading, LanguageReading
+from pentameter.records import EngineConfig, FinishedRequest, IterationFacts, RecordsReading
 from pentameter.server_plan import ServerPlan
 from pentameter.slo import Slo
 from pentameter.snapshot import Snapshot, SourceHealth
@@ -29,6 +35,13 @@ BEGINNING = 5000.0
 END = BEGINNING + SECONDS
 WINDOWS = (Window("1m", 60.0),)
 DOLLARS_PER_GPU_HOUR = 1.8
+# The same price from the price book, and the ratios of a vendor.
+PRICED = CostPlan(
+    Quote(
+        DOLLARS_PER_GPU_HOUR, "shipped", "Acme", "north", "acme-1", "H100-SXM-80GB", "on-demand", "2026-01-01", "list"
+    ),
+    ratios=Ratios(4.0, 0.1),
+)
 
 # Joules in the ten seconds, and watts at their end.
 GPUS = {"GPU-0": (5000.0, 510.0), "GPU-1": (3000.0, 290.0)}
@@ -121,6 +134,12 @@ MARGINAL = GridReading(
 )
 CARBON = CarbonBasis(market_grams_per_kwh=0.0, others=(POLAND, ICELAND), embodied=embodied_table())
 
+APIS = (
+    ApiPrice("OpenAI", "GPT-5", 1.25, 10, as_of="2025-10-01", baseline=True),
+    ApiPrice("Anthropic", "Claude Sonnet 4.5", 3, 15, 0.3, as_of="2026-11-23"),
+    ApiPrice("Together AI", "Llama 4 Scout", 0.18, 0.59, as_of="2026-11-23", status="retired"),
+)
+
 SLO = Slo("chat", {"ttft": 0.5, "tpot": 0.05})
 
 
@@ -161,6 +180,7 @@ def learnt(meter, model_name):
             severity=severity,
             margins={"ttft": severity, "tpot": severity / 2},
             output_tokens=41.0,
+            prompt_tokens=100.0,
             waiting_at_start=0.0,
             running_peak=20.0 * rate,
             kv_peak=0.1 * rate,
@@ -181,11 +201,13 @@ def metered(page: str, *, records: bool = False) -> Meter:
     page = busy(page) if records else page
     meter = Meter(
         WINDOWS,
-        [ServerPlan(SERVER, gpu_dollars_per_hour=DOLLARS_PER_GPU_HOUR)],
+        [ServerPlan(SERVER, cost=PRICED if records else rented(DOLLARS_PER_GPU_HOUR))],
         find_spec={H100.nvml_names[0]: H100}.get,
         grid=POLAND,
         carbon=CARBON if records else None,
         slos=[SLO],
+        prices=PriceDesk({}, PriceBook(apis=APIS if records else ())),
+        market=MarketFollower(Choice(baseline=True)),
     )
     reader = PageReader(SERVER)
     for share, text in ((0.0, page), (1.0, doubled(page))):
@@ -194,8 +216,9 @@ def metered(page: str, *, records: bool = False) -> Meter:
             meter.measure(BEGINNING, START_WALL)
         reading = reader.read(text.encode(), "text/plain", monotonic=now, wall=START_WALL + now - BEGINNING)
         if records:
-            _take_records(meter, now) if share else _begin_records(meter, now, reading)
+            (_take_records if share else _begin_records)(meter, now, reading)
             meter.take_grid(MARGINAL)
+            meter.take_languages(LanguageReading(SERVER, "m", {"en": 1500, "hi": 3000}, 1361, now, START_WALL))
         meter.take_vllm(reading)
         meter.take_gpus(_gpus(now, share), "nvml")
         # 20 of 4 x 10 seconds busy.
@@ -212,10 +235,13 @@ def _begin_records(meter, now, reading):
     meter.take_records(RecordsReading(now, START_WALL, configs=(config,)), "plugin")
 
 
-def _take_records(meter, now):
+def _take_records(meter, now, reading):
     finished = 123  # as many as the page counts
     counts = {"accepted": float(finished)}
-    meter.take_records(RecordsReading(now, START_WALL + SECONDS, requests(finished), counts=counts), "plugin")
+    (engine,) = reading.engines
+    by_adapter = IterationFacts(engine.model_name, engine.engine, adapters={"": 900, "billing-bot": 100})
+    told = RecordsReading(now, START_WALL + SECONDS, requests(finished), (by_adapter,), counts=counts)
+    meter.take_records(told, "plugin")
 
 
 def played(page: str, *, records: bool = False) -> Snapshot:

@@ -23,6 +23,8 @@ def test_the_feeds_follow_the_settings():
         ("vllm", "b:2"),
         ("model", "a:1"),
         ("model", "b:2"),
+        ("tokenizer", "a:1"),
+        ("tokenizer", "b:2"),
         ("nvml", ""),
         ("plugin", ""),
         ("otlp", ""),
@@ -31,13 +33,13 @@ def test_the_feeds_follow_the_settings():
 
 def test_the_receivers_can_be_switched_off():
     settings = settings_for("http://a:1", host={"enabled": False}, plugin={"enabled": False}, otlp={"http": "off"})
-    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm", "model"]
+    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm", "model", "tokenizer"]
 
 
 def test_a_grpc_receiver_needs_the_inbox_as_well():
     otlp = {"http": "off", "grpc_listen": "127.0.0.1:4317"}
     settings = settings_for("http://a:1", host={"enabled": False}, plugin={"enabled": False}, otlp=otlp)
-    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm", "model", "otlp"]
+    assert [feed.source.name for feed in settings_to_feeds(settings)] == ["vllm", "model", "tokenizer", "otlp"]
 
 
 def test_a_model_of_plain_numbers_is_looked_for_nowhere():

@@ -11,9 +11,10 @@ from pentameter.carbon.basis import CarbonBasis
 from pentameter.carbon.embodied import Bounds, Embodied, MadeGpu, MadeServer
 from pentameter.catalogue import CATALOGUE
 from pentameter.metric import Dimension, Unit
-from pentameter.readings import Histogram
+from pentameter.readings import Histogram, LanguageReading
 
 ENGINE = ("server", "model_name", "engine")
+RIVAL = ("api_provider", "api_model", "vintage", "status")
 LATENCY = (*ENGINE, "window", "stat", "basis")
 SOURCE = ("source", "server")
 
@@ -154,7 +155,58 @@ CONTRACT = {
     "embodied_carbon_ratio": (*ENGINE, "window", "bound"),
     "cost_dollars_total": (*ENGINE, "component"),
     "cost_per_hour_dollars": (*ENGINE, "component"),
+    "gpu_price_per_hour_dollars": ENGINE,
+    "gpu_price_info": (
+        *ENGINE,
+        "origin",
+        "provider",
+        "region",
+        "instance_type",
+        "gpu_type",
+        "pricing",
+        "as_of",
+        "source",
+    ),
+    "gpu_price_as_of_timestamp_seconds": ENGINE,
+    "gpu_price_unknown": (*ENGINE, "reason"),
+    "price_table_as_of_timestamp_seconds": ("table", "row"),
     "cost_per_million_tokens_dollars": (*ENGINE, "window", "tokens", "method"),
+    "cost_input_share_ratio": (*ENGINE, "window", "method"),
+    "cost_per_request_dollars": (*ENGINE, "window"),
+    "cost_per_good_request_dollars": (*ENGINE, "window", "slo"),
+    "cost_per_million_good_tokens_dollars": (*ENGINE, "window", "slo"),
+    "adapter_cost_dollars_total": (*ENGINE, "adapter", "method"),
+    "idle_cost_per_hour_dollars": (*ENGINE, "window"),
+    "active_cost_dollars_total": (*ENGINE, "component"),
+    "idle_cost_dollars_total": (*ENGINE, "component"),
+    "asleep_cost_dollars_total": (*ENGINE, "component"),
+    "unobserved_cost_dollars_total": (*ENGINE, "component"),
+    "warmup_cost_dollars_total": (*ENGINE, "component"),
+    "api_price_dollars_per_million_tokens": (
+        "api_provider",
+        "api_model",
+        "tokens",
+        "vintage",
+        "status",
+        "as_of",
+        "origin",
+    ),
+    "api_equivalent_cost_per_hour_dollars": (*ENGINE, "window", *RIVAL),
+    "self_hosting_cost_ratio": (*ENGINE, "window", *RIVAL),
+    "break_even_tokens_per_hour": (*ENGINE, *RIVAL),
+    "break_even_tokens_per_month": (*ENGINE, *RIVAL),
+    "break_even_utilization_ratio": (*ENGINE, "slo", *RIVAL),
+    "tokens_per_thousand_words": (*ENGINE, "language"),
+    "cost_per_thousand_words_dollars": (*ENGINE, "window", "language", "tokens"),
+    "language_extra_cost_ratio": (*ENGINE, "language"),
+    "cost_drift_ratio": (*ENGINE, "window", "since", "cause"),
+    "energy_drift_ratio": (*ENGINE, "window", "since", "cause"),
+    "carbon_drift_ratio": (*ENGINE, "window", "since", "cause"),
+    "load_matched_ratio": (*ENGINE, "quantity", "against"),
+    "load_matched_periods": (*ENGINE, "quantity", "against"),
+    "load_table_days": (*ENGINE, "quantity"),
+    "cost_per_million_tokens_at_capacity_dollars": (*ENGINE, "slo", "bound"),
+    "cost_at_capacity_drift_ratio": (*ENGINE, "slo", "against"),
     "source_up": (*SOURCE, "reason"),
     "source_absent": (*SOURCE, "reason"),
     "source_last_success_timestamp_seconds": SOURCE,
@@ -293,6 +345,7 @@ def full_world():
         grid=POLAND,
         carbon=CarbonBasis(market_grams_per_kwh=0.0, marginal=ICELAND, others=(POLAND, ICELAND), embodied=making),
         elapsed_seconds=1.0,
+        languages={"a": LanguageReading("a", "m", {"en": 770, "hi": 1400}, 1000, 0.0, 0.0)},
     )
 
 
@@ -325,6 +378,11 @@ def test_every_dimension_is_asked():
         "pentameter_market_carbon_grams_total",
         "pentameter_other_region_carbon_grams_total",
         "pentameter_cost_dollars_total",
+        "pentameter_active_cost_dollars_total",
+        "pentameter_idle_cost_dollars_total",
+        "pentameter_asleep_cost_dollars_total",
+        "pentameter_unobserved_cost_dollars_total",
+        "pentameter_warmup_cost_dollars_total",
     }
 
 

@@ -150,7 +150,8 @@ def test_the_demo_invents_a_price_a_place_and_an_slo_only_where_none_is_set():
         "grid": {"region": "USA"},
         "energy": {"pue": 1.15, "host": {"idle_watts": 400, "max_watts": 1400, "gpus": 8}},
     }
-    assert cli._examples(settings()) == {"economics": {"gpu_dollars_per_hour": 2.5}, **place, **slo}
+    money = {"gpu_dollars_per_hour": 2.5, "split": {"output_to_input_ratio": 4, "cached_to_input_ratio": 0.1}}
+    assert cli._examples(settings()) == {"economics": money, **place, **slo}
     assert cli._examples(settings(price)) == {**place, **slo}
     own = {"slos": [{"name": "own", "e2e_seconds": 9}], "energy": {"pue": 1.3}}
     assert cli._examples(settings({**price, **own, "grid": {"grams_per_kwh": 41}})) == {}
@@ -162,7 +163,9 @@ def demo(monkeypatch):
 
     def run(*arguments):
         served = []
-        monkeypatch.setattr(cli, "_run", lambda chosen, meter, feeds: served.append((chosen, feeds)) or 0)
+        monkeypatch.setattr(
+            cli, "_run", lambda _options, chosen, _again, meter, feeds: served.append((chosen, feeds)) or 0
+        )
         assert cli.main(["demo", *arguments]) == 0
         return served[0]
 

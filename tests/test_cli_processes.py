@@ -47,6 +47,20 @@ IMPOSSIBLE = {
     "pentameter_energy_split_idle_watts",
     "pentameter_energy_split_fit_ratio",
     "pentameter_energy_split_condition",
+    "pentameter_cost_per_million_tokens_at_capacity_dollars",
+    "pentameter_break_even_utilization_ratio",
+    # What changes takes days.
+    "pentameter_cost_drift_ratio",
+    "pentameter_energy_drift_ratio",
+    "pentameter_carbon_drift_ratio",
+    "pentameter_cost_at_capacity_drift_ratio",
+    "pentameter_load_matched_ratio",
+    "pentameter_load_matched_periods",
+    "pentameter_load_table_days",
+    # Its price is configured, and it has no adapters.
+    "pentameter_gpu_price_as_of_timestamp_seconds",
+    "pentameter_gpu_price_unknown",
+    "pentameter_adapter_cost_dollars_total",
 }
 CONSTANT = {
     "pentameter_kv_cache_capacity_tokens",  # fixed when vLLM starts, like the next two
@@ -81,6 +95,17 @@ CONSTANT = {
     "pentameter_embodied_carbon_grams",
     "pentameter_embodied_lifetime_seconds",
     "pentameter_cost_per_hour_dollars",
+    "pentameter_idle_cost_per_hour_dollars",
+    "pentameter_idle_cost_dollars_total",
+    "pentameter_asleep_cost_dollars_total",
+    "pentameter_unobserved_cost_dollars_total",
+    "pentameter_warmup_cost_dollars_total",
+    "pentameter_gpu_price_per_hour_dollars",
+    "pentameter_gpu_price_info",
+    "pentameter_price_table_as_of_timestamp_seconds",
+    "pentameter_api_price_dollars_per_million_tokens",
+    "pentameter_tokens_per_thousand_words",
+    "pentameter_language_extra_cost_ratio",
     "pentameter_slo_target_ratio",
     "pentameter_slo_threshold_seconds",
     "pentameter_slo_policy_info",
@@ -179,7 +204,7 @@ def test_in_the_demo_every_metric_has_a_value_and_whatever_can_move_moves():
         assert demo.end() == 0
     log = "".join(demo.log)
     assert re.search(r"simulating h100-8b at http://127\.0\.0\.1:\d+\n", log)
-    examples = "{'economics': {'gpu_dollars_per_hour': 2.5}, 'grid': {'region': 'USA'}, 'energy': {"
+    examples = "{'economics': {'gpu_dollars_per_hour': 2.5, 'split': {"
     assert f"for the example only: {examples}" in log
     assert "Traceback" not in log
 

@@ -98,7 +98,7 @@ def test_the_command_line_beats_the_variables_and_these_beat_the_file(tmp_path):
         ({"vllm": {"interval_secs": 1}}, "vllm.interval_secs: unknown key; did you mean 'interval_seconds'?"),
         (server(gpu=["0"]), "vllm.servers.0.gpu: unknown key; did you mean 'gpus'?"),
         ({"region": "POL"}, "region: unknown key; did you mean 'grid.region'?"),
-        ({"economics": {"region": "POL"}}, "economics.region: unknown key; did you mean 'grid.region'?"),
+        ({"energy": {"region": "POL"}}, "energy.region: unknown key; did you mean 'grid.region'?"),
         ({"grid": {"xyz": 1}}, f"grid.xyz: unknown key; known here are {GRID}"),
         ({"grid": {7: 1}}, f"grid.7: unknown key; known here are {GRID}"),
     ],

@@ -2,8 +2,10 @@
 
 import pytest
 
-from examining import LABELS, about_vllm, capture, old_page, vllm
-from fakes.http_server import page
+from examining import LABELS, MODELS, NO_GPUS, about_vllm, capture, findings_for, old_page, vllm
+from fakes.http_server import ScriptedServer, page
+from fakes.tokenizer_server import TokenizerServer
+from given_settings import settings
 from pentameter.doctor import release_of
 from pentameter.findings import Finding
 
@@ -171,3 +173,18 @@ def test_a_missing_model_list_asks_for_nothing():
     assert found[1] == Finding(
         "info", "vllm a", "/v1/models cannot be read: answered 404 Not Found; nothing else needs it"
     )
+
+
+def test_a_server_that_counts_tokens_is_said_to():
+    with TokenizerServer() as server:
+        found = findings_for(settings({"vllm": {"servers": [{"url": server.url, "name": "a"}]}, **NO_GPUS}))
+    [about] = [finding for finding in found if finding.subject == "tokenizer a"]
+    assert (about.level, about.message) == ("ok", "counts the tokens of m")
+
+
+def test_a_server_without_a_tokenizer_page_is_no_error():
+    with ScriptedServer({"/v1/models": MODELS}) as server:
+        found = findings_for(settings({"vllm": {"servers": [{"url": server.url, "name": "a"}]}, **NO_GPUS}))
+    [about] = [finding for finding in found if finding.subject == "tokenizer a"]
+    assert about.level == "info"
+    assert about.message.startswith("not_found: answered 404")

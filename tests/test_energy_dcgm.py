@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders import H100, POLAND, value
+from builders import H100, POLAND, rented, value
 from fakes.http_server import ScriptedServer, page
 from pentameter.meter import Meter
 from pentameter.readings import EngineReading, VllmReading
@@ -36,7 +36,7 @@ def samples():
     now = 0.0
     meter = Meter(
         WINDOWS,
-        [ServerPlan("a", (BOARD,), gpu_dollars_per_hour=2.0)],
+        [ServerPlan("a", (BOARD,), cost=rented(2.0))],
         find_spec={H100.nvml_names[0]: H100}.get,
         grid=POLAND,
     )

@@ -10,8 +10,9 @@ from prometheus_client.utils import floatToGoString
 
 import scenario
 from pentameter.catalogue import CATALOGUE
-from pentameter.dimensions import energy_split
+from pentameter.dimensions import drift, energy_split
 from pentameter.dimensions.energy import ENERGY
+from pentameter.dimensions.prices import PRICE_UNKNOWN
 from pentameter.dimensions.requests import REQUEST_TTFT
 from pentameter.dimensions.served_model import MODEL_UNKNOWN
 from pentameter.dimensions.timing import RUNNING
@@ -143,10 +144,12 @@ def test_the_families_come_in_the_order_of_the_catalogue(accept):
 
 
 def test_the_full_page_shows_every_metric_of_the_catalogue():
-    # Every source of the scenario is there, so none is absent, and its model is known.
-    # How the energy divides takes 20 minutes to learn.
+    # Every source of the scenario is there, so none is absent, and its model and its price are known.
+    unknown = {SOURCE_ABSENT, MODEL_UNKNOWN, PRICE_UNKNOWN}
+    # How the energy divides takes 20 minutes to learn, and what has changed takes days.
     learnt = set(energy_split.METRICS) - {energy_split.PHASE_ENERGY, energy_split.KNOWN}
-    assert {sample.metric for sample in FULL.samples} == set(CATALOGUE) - {SOURCE_ABSENT, MODEL_UNKNOWN} - learnt
+    learnt |= set(drift.METRICS) - {drift.COST_AT_CAPACITY}
+    assert {sample.metric for sample in FULL.samples} == set(CATALOGUE) - unknown - learnt
 
 
 def test_a_metric_without_samples_leaves_no_empty_family():

@@ -15,7 +15,7 @@ from pentameter.snapshot import Snapshot, SourceHealth
 
 UP = SourceHealth("vllm", "a", True, "", "", last_success=1700.5, failures=2, successes=40)
 DOWN = SourceHealth("nvml", "", False, "gpu_lost", "GPU <0> & 'friends' are \"lost\"", failures=3)
-PATHS = ("/metrics", "/healthz", "/readyz", "/api/v1/snapshot", "/api/v1/autoscaling", "/")
+PATHS = ("/metrics", "/healthz", "/readyz", "/api/v1/snapshot", "/api/v1/autoscaling", "/api/v1/cost", "/")
 
 
 def snapshot(*, age=0.0):

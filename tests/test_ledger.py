@@ -8,7 +8,7 @@ from builders import finished, records, slo
 from pentameter import ledger as ledgers
 from pentameter.attribution import Place, Servers
 from pentameter.ledger import Ledger
-from pentameter.records import EngineConfig, IterationFacts
+from pentameter.records import EngineConfig, IterationFacts, StepRow
 from pentameter.slo import Verdict
 from pentameter.windows import Window
 
@@ -207,3 +207,24 @@ def test_an_engine_that_has_gone_is_forgotten_wholly():
     account.forget(HERE)
     assert (account.books, account.heard, account.configs, account.iterations) == ({}, {}, {}, {})
     account.forget(HERE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "decode"),
+    [
+        ({}, None),
+        ({"max_num_batched_tokens": True}, None),
+        ({"max_num_batched_tokens": 2048}, 0.4),
+        ({"max_num_batched_tokens": 2048, "pipeline_parallel_size": 2}, 0.2),
+    ],
+    ids=["no configuration", "an odd one", "one batch at a time", "two batches at a time"],
+)
+def test_steps_are_read_by_the_configuration_that_the_plugin_tells(facts, decode):
+    steps = (*[StepRow(0.01, 0.02, 2, 0, 0, 0.0, 2)] * 20, StepRow(0.0, 0.0, 0, 0, 0, 0.0, 0))
+    begin = StepRow(0.0, 0.0, 0, 1, 1, 0.0, 1)
+    told = IterationFacts("m", "0", steps=(begin, *steps))
+    account = Account()
+    account.take("plugin", records(1.0, configs=(EngineConfig("m", "0", facts=facts),), iterations=(told,)), READ)
+    account.observe(2.0, [HERE], nothing)
+    found = account.books[HERE].track.interval(MINUTE).deltas.get("step_seconds/decode")
+    assert found == (decode and pytest.approx(decode))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from builders import rented
 from pentameter.carbon.intensity import GridIntensity
 from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import EngineReading, GpuReading, GpusReading, Histogram, HostReading, VllmReading
@@ -135,7 +136,7 @@ def test_a_url_that_leads_to_several_processes_is_refused():
 
 
 def test_counters_are_exported_as_the_sum_of_what_came_in():
-    m = meter(ServerPlan("a", gpu_dollars_per_hour=3.6), grid=POLAND)
+    m = meter(ServerPlan("a", cost=rented(3.6)), grid=POLAND)
     m.take_vllm(vllm(0))
     m.take_gpus(gpus(0, 1_000_000.0, 50.0), "nvml")
     m.measure(0, 0)
@@ -162,7 +163,7 @@ def test_a_driver_reload_earns_no_energy():
 
 
 def test_cost_goes_on_while_the_server_is_down():
-    m = meter(ServerPlan("a", gpu_count=1, gpu_dollars_per_hour=3600))
+    m = meter(ServerPlan("a", gpu_count=1, cost=rented(3600)))
     m.take_vllm(vllm(0))
     m.measure(0, 0)
     m.take_health(down("vllm", "a"))
@@ -170,7 +171,7 @@ def test_cost_goes_on_while_the_server_is_down():
 
 
 def test_gpus_that_cannot_be_read_any_more_still_cost_money_but_show_no_energy():
-    m = meter(ServerPlan("a", gpu_dollars_per_hour=1))
+    m = meter(ServerPlan("a", cost=rented(1)))
     m.take_vllm(vllm(0))
     m.take_gpus(gpus(0, 1.0, 1.0), "nvml")
     m.measure(0, 0)

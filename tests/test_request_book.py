@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import finished, slo
-from pentameter.records import IterationFacts
+from pentameter.adapters import MOST_ADAPTERS
+from pentameter.records import IterationFacts, StepRow
 from pentameter.request_book import RequestBook
 from pentameter.sketch import index_of
 from pentameter.slo import Verdict
@@ -242,3 +243,59 @@ def test_histograms_and_scores_never_fall():
     made.observe(10_000.0)
     assert made.histograms()["ttft"].count == 1
     assert made.scores()["chat"].count == 1
+
+
+# ------------------------------------------------------------------ steps
+
+REST = StepRow(0.0, 0.0, 0, 0, 0, 0.0, 0)
+TOLD = IterationFacts(
+    "m", "0", sums={"generation_tokens": 41.0}, steps=(*[StepRow(0.02, 0.02, 2, 0, 0, 0.0, 2)] * 20, REST)
+)
+
+
+def test_the_time_of_steps_is_in_the_account_with_the_tokens_that_they_made():
+    made = book()
+    made.add_steps(TOLD, 2048, 1)
+    made.observe(10.0)
+    told = {key: value for key, value in deltas(made).items() if key.startswith("step_")}
+    assert told == pytest.approx(
+        {"step_seconds/prefill": 0.0, "step_seconds/decode": 0.4, "step_seconds/unsplit": 0.0, "step_tokens": 41.0}
+    )
+
+
+@pytest.mark.parametrize(("facts", "budget"), [(IterationFacts("m", "0"), 2048), (TOLD, None)])
+def test_without_steps_or_their_room_there_is_no_such_account(facts, budget):
+    made = book()
+    made.add_steps(facts, budget, 1)
+    made.observe(10.0)
+    assert not [key for key in deltas(made) if key.startswith("step_")]
+
+
+def test_a_finished_request_teaches_the_way_in_to_the_steps():
+    made = book()
+    made.add(finished(ttft=0.25, queue=0.05, prefill=0.16), 1.0)
+    made.add_steps(IterationFacts("m", "0", steps=(REST, StepRow(9.0, 0.0, 0, 1, 50, 0.24, 1), REST)), 2048, 1)
+    made.observe(10.0)
+    assert deltas(made)["step_seconds/prefill"] == pytest.approx(0.2)
+
+
+def outputs_by_adapter(*told):
+    made = book()
+    for outputs in told:
+        made.add_adapters(IterationFacts("m", "0", adapters=outputs))
+    made.observe(10.0)
+    prefix = "adapter_outputs/"
+    return {key.removeprefix(prefix): value for key, value in deltas(made).items() if key.startswith(prefix)}
+
+
+def test_outputs_by_adapter_are_added_up():
+    assert outputs_by_adapter({"poet": 3, "": 1}, {"poet": 4}) == {"": 1, "poet": 7}
+    assert outputs_by_adapter({}) == {"": 0}
+    assert outputs_by_adapter(None) == {}
+
+
+def test_of_many_adapters_the_last_share_an_account():
+    found = outputs_by_adapter({f"adapter {n}": 1 for n in range(80)}, {"adapter 70": 1, "adapter 0": 1})
+    assert len(found) == MOST_ADAPTERS + 1
+    assert found["other"] == 80 - (MOST_ADAPTERS - 1) + 1
+    assert found["adapter 0"] == 2

@@ -1,5 +1,6 @@
 """The plugin's thread and its messages; most tests turn the crank by hand."""
 
+import json
 import logging
 import os
 import threading
@@ -13,6 +14,7 @@ from fakes.vllm_stats import finished, iteration, scheduler, vllm_config
 from pentameter import vllm_plugin_reporter
 from pentameter.vllm_plugin_outbox import KEEP_SECONDS
 from pentameter.vllm_plugin_reporter import INTAKE, Reporter
+from pentameter.vllm_plugin_steps import MOST_ROWS
 from pentameter.vllm_plugin_wire import HEARTBEAT_SECONDS, LARGEST_DATAGRAM
 
 
@@ -242,3 +244,30 @@ def test_a_missing_listener_is_mentioned_once(still, caplog, address):
 
 def test_the_thread_is_a_daemon(reporter):
     assert any(thread.name == "pentameter" and thread.daemon for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(("api_servers", "told"), [(1, True), (2, False)])
+def test_steps_are_told_where_one_api_server_sees_them_all(address, ear, api_servers, told):
+    config = vllm_config()
+    config.parallel_config._api_process_count = api_servers
+    reporter = StillReporter(config, (0,), address, "")
+    reporter.put("step", 0, scheduler(running=1), iteration(gaps=[0.5]))
+    reporter.tick()
+    reporter.stop()
+    ear.listen()
+    (account,) = (entry for said in ear.messages for entry in said["entries"] if entry["kind"] == "iteration")
+    assert (account.get("steps") is not None) is told
+
+
+def test_the_longest_rows_of_steps_fit_into_a_datagram(address, ear):
+    reporter = StillReporter(vllm_config(), (0,), address, "")
+    for at in range(INTAKE):
+        step = iteration(at=1e5 * at, gaps=[1e5] * 9, ttfts=[1e5] * 9, prompt=10**7)
+        reporter.put("step", 0, scheduler(running=9999), step)
+    reporter.tick()
+    reporter.stop()
+    ear.listen()
+    sizes = [len(json.dumps(said, separators=(",", ":"))) for said in ear.messages]
+    assert max(sizes) <= LARGEST_DATAGRAM
+    (account,) = (entry for said in ear.messages for entry in said["entries"] if entry["kind"] == "iteration")
+    assert len(account["steps"]) == MOST_ROWS

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 from pentameter.carbon_settings import settings_to_carbon, settings_to_grid
 from pentameter.config import Settings, seconds_of
+from pentameter.cost.languages import ENGLISH, count_words
+from pentameter.cost_settings import settings_to_costs
 from pentameter.daemon import HUNG_AFTER_SECONDS, Feed
+from pentameter.drift.book import DriftPlan
 from pentameter.facts import find_gpu, find_model, gpu_specs
+from pentameter.facts.languages import chosen_translations
 from pentameter.grid_feed import live_grid, longest_read_seconds
 from pentameter.host_energy import HostPlan
+from pentameter.market.follower import MarketFollower
+from pentameter.market_settings import settings_to_market
 from pentameter.meter import Meter
+from pentameter.price_sources import longest_read_seconds as longest_price_read_seconds
+from pentameter.price_sources import price_feed, settings_to_desk
 from pentameter.served_models import ModelPlan
 from pentameter.server_plan import MachinePlan, ServerPlan
 from pentameter.slo import OBJECTIVES, Policy, Slo
@@ -26,7 +34,10 @@ from pentameter.sources.nvml import NvmlSource
 from pentameter.sources.otlp import OtlpInbox
 from pentameter.sources.otlp_forward import OtlpForwarder
 from pentameter.sources.plugin_feed import PluginFeed
+from pentameter.sources.price_feed import READ_EVERY_SECONDS as READ_PRICES_EVERY_SECONDS
 from pentameter.sources.rapl import Rapl
+from pentameter.sources.tokenize import READ_EVERY_SECONDS as READ_TOKENS_EVERY_SECONDS
+from pentameter.sources.tokenize import TokenizerSource
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.windows import Window
 
@@ -54,7 +65,15 @@ def settings_to_meter(settings: Settings) -> Meter:
         carbon=settings_to_carbon(settings.carbon, settings.grid),
         slos=settings_to_slos(settings),
         machine=_machine(settings),
+        prices=settings_to_desk(settings),
+        market=MarketFollower(settings_to_market(settings.economics)),
+        drift=_drift(settings),
     )
+
+
+def _drift(settings: Settings) -> DriftPlan | None:
+    drift = settings.economics.drift
+    return DriftPlan(drift.horizon_days, drift.match_ratio) if drift.enabled else None
 
 
 def _machine(settings: Settings) -> MachinePlan:
@@ -65,7 +84,7 @@ def _machine(settings: Settings) -> MachinePlan:
 
 def settings_to_plans(settings: Settings) -> list[ServerPlan]:
     """Make what is configured of every server; raises ``ValueError`` for an unknown GPU."""
-    specs = gpu_specs()
+    specs, costs = gpu_specs(), settings_to_costs(settings)
     plans = []
     for server in settings.vllm.servers:
         spec = None
@@ -75,14 +94,13 @@ def settings_to_plans(settings: Settings) -> list[ServerPlan]:
                 known = ", ".join(s.gpu for s in specs)
                 message = f"vllm.servers: unknown gpu_type {server.gpu_type!r}; known: {known}"
                 raise ValueError(message)
-        price = server.gpu_dollars_per_hour
         plans.append(
             ServerPlan(
                 server=server.name,
                 gpus=server.gpus,
                 gpu_count=server.gpu_count,
                 gpu_spec=spec,
-                gpu_dollars_per_hour=settings.economics.gpu_dollars_per_hour if price is None else price,
+                cost=costs[server.name],
                 gpu_peak_flops=server.gpu_peak_flops_per_second,
                 gpu_bandwidth=server.gpu_bandwidth_bytes_per_second,
                 model=ModelPlan(
@@ -131,6 +149,7 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
         for server in vllm.servers
     ]
     feeds += [_model(server, settings.vllm) for server in vllm.servers if server.model.parameters is None]
+    feeds += _tokenizers(settings)
     dcgm = settings.dcgm
     if dcgm.url is not None:
         source = DcgmSource(dcgm.url, uuids=dcgm.uuids, pod=dcgm.pod, namespace=dcgm.namespace)
@@ -144,6 +163,10 @@ def settings_to_feeds(settings: Settings) -> list[Feed]:
         host = settings.energy.host
         rapl = Rapl(host.powercap) if host.rapl else None
         feeds.append(Feed(HostSource(rapl), settings.host.interval_seconds, HUNG_AFTER_SECONDS))
+    prices = price_feed(settings.economics)
+    if prices is not None:
+        patience = longest_price_read_seconds(settings.economics.prices) + HUNG_AFTER_SECONDS
+        feeds.append(Feed(prices, READ_PRICES_EVERY_SECONDS, patience))
     live = live_grid(settings.grid.live)
     if live is not None:
         feeds.append(Feed(live, READ_EVERY_SECONDS, longest_read_seconds(settings.grid.live) + HUNG_AFTER_SECONDS))
@@ -179,6 +202,30 @@ def _model(server: Server, vllm: Vllm) -> Feed:
         table=find_model,
     )
     return Feed(source, MODEL_INTERVAL_SECONDS, vllm.timeout_seconds + HUNG_AFTER_SECONDS)
+
+
+def _tokenizers(settings: Settings) -> list[Feed]:
+    """Return the feeds that count tokens by language; raises ``ValueError`` for a language that is not shipped."""
+    languages = settings.economics.languages
+    if not languages.enabled:
+        return []
+    texts = {one.language: one.articles for one in chosen_translations(languages.languages)}
+    timeout = settings.vllm.timeout_seconds
+    return [
+        Feed(
+            TokenizerSource(
+                server.name,
+                server.url,
+                texts,
+                english_words=count_words(texts[ENGLISH]),
+                credentials=_credentials(server),
+                timeout=timeout,
+            ),
+            READ_TOKENS_EVERY_SECONDS,
+            3 * timeout + HUNG_AFTER_SECONDS,
+        )
+        for server in settings.vllm.servers
+    ]
 
 
 def _credentials(server: Server) -> Credentials:

@@ -12,6 +12,10 @@ from pentameter.dimensions import (
     carbon,
     carbon_units,
     computation,
+    cost_by_adapter,
+    cost_per_request,
+    cost_per_token,
+    drift,
     economics,
     energy,
     energy_intensity,
@@ -19,8 +23,11 @@ from pentameter.dimensions import (
     goodput,
     gpu_energy,
     kv_cache,
+    languages,
+    market,
     memory,
     prefix_cache,
+    prices,
     quantization,
     requests,
     roofline,
@@ -55,6 +62,13 @@ _GAUGES = (
     carbon,
     carbon_units,
     economics,
+    prices,
+    cost_per_token,
+    cost_per_request,
+    cost_by_adapter,
+    market,
+    languages,
+    drift,
     health,
 )
 _COUNTERS = (
@@ -69,6 +83,7 @@ _COUNTERS = (
     gpu_energy,
     carbon,
     economics,
+    cost_by_adapter,
 )
 
 CATALOGUE: tuple[Metric, ...] = tuple(metric for part in _GAUGES for metric in part.METRICS)

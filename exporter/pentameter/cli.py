@@ -9,13 +9,14 @@ import logging
 import math
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pentameter import __version__, estimate_command
-from pentameter.config import DEFAULT_LISTEN, ConfigError, Settings, load
+from pentameter.config import DEFAULT_LISTEN, ConfigError, Economics, Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pentameter.daemon import Feed
     from pentameter.meter import Meter
@@ -133,16 +134,22 @@ def _require_servers(settings: Settings) -> None:
         raise ConfigError(message)
 
 
-def _run(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> int:
+def _run(
+    options: argparse.Namespace, settings: Settings, again: Callable[[], Settings], meter: Meter, feeds: Sequence[Feed]
+) -> int:
+    from pentameter.price_changes import take_prices
+    from pentameter.reload import Reloader
     from pentameter.serving import serve
 
-    asyncio.run(serve(settings, meter, feeds))
+    file = options.config or os.environ.get("PENTAMETER_CONFIG")
+    reloader = Reloader(settings, again, partial(take_prices, meter), meter, file)
+    asyncio.run(serve(settings, meter, feeds, reloader))
     return 0
 
 
-def _serve(_options: argparse.Namespace, settings: Settings) -> int:
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
     _require_servers(settings)
-    return _run(settings, *_plan(settings))
+    return _run(options, settings, partial(_settings, options), *_plan(settings))
 
 
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
@@ -170,10 +177,11 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
             "plugin": {"socket": address} if address else {},
             "state_file": None,  # what is learnt of a simulation must not pass for the real server's
         }
-        demo = load(options.config, overrides=overrides)
+        again = partial(load, options.config, overrides=overrides)
+        demo = again()
         meter, feeds = _plan(demo)
         feeds.append(Feed(simulated.gpus, demo.nvml.interval_seconds, HUNG_AFTER_SECONDS))
-        return _run(demo, meter, feeds)
+        return _run(options, demo, again, meter, feeds)
 
 
 def _examples(settings: Settings) -> dict[str, Any]:
@@ -182,8 +190,9 @@ def _examples(settings: Settings) -> dict[str, Any]:
     The SLO is one that the simulated day keeps, but for its overload.
     """
     examples: dict[str, Any] = {}
-    if settings.economics.gpu_dollars_per_hour is None:
-        examples["economics"] = {"gpu_dollars_per_hour": 2.5}
+    if settings.economics == Economics():
+        ratios = {"output_to_input_ratio": 4, "cached_to_input_ratio": 0.1}  # as vendors ask
+        examples["economics"] = {"gpu_dollars_per_hour": 2.5, "split": ratios}
     if settings.grid.region is None and settings.grid.grams_per_kwh is None:
         examples["grid"] = {"region": "USA"}
     if settings.energy.pue is None:

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pentameter.config_carbon import Carbon
+from pentameter.config_economics import Economics
 from pentameter.config_energy import Energy
 from pentameter.config_grid import Grid
 from pentameter.config_input import ConfigError, explain, from_environment, from_file, merge
 from pentameter.config_model import Model
 from pentameter.config_requests import Otlp, Plugin, SloSettings
-from pentameter.config_section import Section, address_of, split_listen
+from pentameter.config_section import Section, address_of, items_of, split_listen
 from pentameter.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["DEFAULT_LISTEN", "ConfigError", "Server", "Settings", "load", "seconds_of", "split_listen"]
+__all__ = ["DEFAULT_LISTEN", "ConfigError", "Economics", "Server", "Settings", "load", "seconds_of", "split_listen"]
 
 DEFAULT_LISTEN = "0.0.0.0:10055"  # like every exporter: Prometheus scrapes from elsewhere
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -45,15 +46,6 @@ def seconds_of(window: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2]])
 
 
-def _items(value: object) -> object:
-    """Let one value, or values separated by commas, stand for a list; YAML reads an index as a number."""
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        value = [item.strip() for item in str(value).split(",") if item.strip()]
-    if isinstance(value, (list, tuple)):
-        return [str(item) if type(item) is int else item for item in value]
-    return value
-
-
 def _twin(values: Iterable[str]) -> str | None:
     """Return a value that occurs more than once."""
     return next((value for value, count in Counter(values).items() if count > 1), None)
@@ -68,7 +60,7 @@ class Server(Section):
     bearer_token_file: str | None = Field(None, description="File with the token, read at every request.")
     ca_file: str | None = Field(None, description="PEM file of the authorities to trust for https.")
     insecure_skip_verify: bool = Field(False, description="Accept any certificate.")  # noqa: FBT003
-    gpus: Annotated[tuple[str, ...], BeforeValidator(_items)] = Field(
+    gpus: Annotated[tuple[str, ...], BeforeValidator(items_of)] = Field(
         (),
         description=(
             "UUIDs or indices of the GPUs that this server uses. Empty with one server: all that are visible."
@@ -123,7 +115,7 @@ class Server(Section):
 class Vllm(Section):
     """The vLLM servers to measure and how to scrape them."""
 
-    servers: Annotated[tuple[Server, ...], BeforeValidator(_items)] = Field((), description="The servers.")
+    servers: Annotated[tuple[Server, ...], BeforeValidator(items_of)] = Field((), description="The servers.")
     interval_seconds: float = Field(1.0, ge=0.1, le=60, description="Time between two scrapes.")
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="Limit for one whole scrape.")
     max_page_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="A larger page is refused.")
@@ -156,7 +148,7 @@ class Dcgm(Section):
     """GPU readings from a node's dcgm-exporter, in place of NVML."""
 
     url: str | None = Field(None, description="Its address, such as http://127.0.0.1:9400; none: NVML is read.")
-    uuids: Annotated[tuple[str, ...], BeforeValidator(_items)] = Field((), description="Only these GPUs.")
+    uuids: Annotated[tuple[str, ...], BeforeValidator(items_of)] = Field((), description="Only these GPUs.")
     pod: str | None = Field(None, description="Only GPUs of this pod.")
     namespace: str | None = Field(None, description="Only GPUs of pods in this namespace.")
     interval_seconds: float = Field(
@@ -174,18 +166,12 @@ class Host(Section):
     interval_seconds: float = Field(2.0, ge=0.5, le=60, description="Time between two readings.")
 
 
-class Economics(Section):
-    """Prices."""
-
-    gpu_dollars_per_hour: float | None = Field(None, ge=0, description="Price of one GPU.")
-
-
 class Settings(Section):
     """Everything that can be configured."""
 
     listen: str = Field(DEFAULT_LISTEN, description="HOST:PORT of the exporter's own HTTP server.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
-    windows: Annotated[tuple[str, ...], BeforeValidator(_items)] = Field(
+    windows: Annotated[tuple[str, ...], BeforeValidator(items_of)] = Field(
         ("1m", "5m", "1h"), min_length=1, description="Rolling windows, such as 30s, 5m, 1h."
     )
     derive_interval_seconds: float = Field(1.0, ge=0.1, le=60, description="Time between two snapshots.")
@@ -201,7 +187,7 @@ class Settings(Section):
     plugin: Plugin = Plugin()
     otlp: Otlp = Otlp()
     state_file: str | None = Field(
-        None, description="File that keeps the goodput capacity learnt over a restart; none: it is learnt anew."
+        None, description="File that keeps what was learnt (goodput capacity, drift) over a restart; none: it is lost."
     )
 
     @field_validator("slos")
@@ -237,6 +223,12 @@ class Settings(Section):
                     "at least four readings must fit into it"
                 )
                 raise ValueError(message)
+        owned = self.economics.owned
+        if self.economics.tenancy == "owned" and owned.electricity_dollars_per_kwh and self.energy.pue is None:
+            message = (
+                "owned hardware pays for the building's energy too: give energy.pue (1 where its meter is the rack's)"
+            )
+            raise ValueError(message)
         return self
 
 

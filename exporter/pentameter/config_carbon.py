@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pentameter.config_section import Section
-
-
-def _items(value: Any) -> Any:  # noqa: ANN401 - raw input
-    """Let names separated by commas stand for a list."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+from pentameter.config_section import Section, items_of
 
 
 class Carbon(Section):
     """Carbon beyond the grid behind the GPUs."""
 
-    compare_regions: Annotated[tuple[str, ...], BeforeValidator(_items)] = Field(
+    compare_regions: Annotated[tuple[str, ...], BeforeValidator(items_of)] = Field(
         ("ISL", "NOR", "FRA", "GBR", "DEU", "USA", "CHN", "POL", "IND", "WORLD"),
         max_length=50,
         description=(

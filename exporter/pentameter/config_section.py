@@ -26,6 +26,15 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
 
 
+def items_of(value: object) -> object:
+    """Let one value, or values separated by commas, stand for a list; YAML reads an index as a number."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        value = [item.strip() for item in str(value).split(",") if item.strip()]
+    if isinstance(value, (list, tuple)):
+        return [str(item) if type(item) is int else item for item in value]
+    return value
+
+
 def split_listen(listen: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT, [IPv6]:PORT or :PORT; raises ``ValueError``."""
     match = _LISTEN.fullmatch(listen)

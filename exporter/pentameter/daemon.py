@@ -18,7 +18,15 @@ from pentameter import __version__
 from pentameter.bucket_warnings import BucketWarnings
 from pentameter.health import BUILD_INFO
 from pentameter.meter import Meter, MixedBackendsError
-from pentameter.readings import GpusReading, GridReading, HostReading, ModelReading, VllmReading
+from pentameter.readings import (
+    GpusReading,
+    GridReading,
+    HostReading,
+    LanguageReading,
+    ModelReading,
+    PricesReading,
+    VllmReading,
+)
 from pentameter.records import RecordsReading
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.sources import Source, SourceAbsent, SourceError
@@ -31,7 +39,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pentameter")
 
-Reading = VllmReading | GpusReading | GridReading | HostReading | ModelReading | RecordsReading
+Reading = (
+    VllmReading
+    | GpusReading
+    | GridReading
+    | HostReading
+    | LanguageReading
+    | ModelReading
+    | PricesReading
+    | RecordsReading
+)
 
 HUNG_AFTER_SECONDS = 10.0
 """A read that takes longer than its own time-out and this is given up on, though its thread cannot be ended."""
@@ -179,8 +196,15 @@ class Daemon:
             self._answered = True
         elif isinstance(reading, ModelReading):
             self._meter.take_model(reading)
+        elif isinstance(reading, LanguageReading):
+            self._meter.take_languages(reading)
         elif isinstance(reading, GridReading):
             self._meter.take_grid(reading)
+        elif isinstance(reading, PricesReading):
+            self._meter.take_prices(reading)
+            if reading.trouble:
+                # What was read well before stays in force; the source is down all the same.
+                raise SourceError(reading.trouble, reading.message)
         elif isinstance(reading, GpusReading):
             self._meter.take_gpus(reading, source.name)
         else:

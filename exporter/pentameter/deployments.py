@@ -44,9 +44,14 @@ def deployment_of(
         gpus=gpus if complete else (),
         gpu_count=plan.gpu_count or len(plan.gpus) or seen,
         serving_gpus=plan.gpu_count or len(plan.gpus) or serving or seen,
-        gpu_dollars_per_hour=plan.gpu_dollars_per_hour,
+        cost=plan.cost,
         energy_shares=shares,
     )
+
+
+def cannot_yet_be_priced(deployment: Deployment) -> bool:
+    """Say whether a price is known and not yet for how many GPUs: its time is charged when they are."""
+    return deployment.cost.quote is not None and deployment.gpu_count is None
 
 
 def names_of(plan: ServerPlan, gpus: tuple[Gpu, ...], before: tuple[str, ...]) -> tuple[str, ...]:

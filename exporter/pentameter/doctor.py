@@ -8,22 +8,25 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pentameter.assembly import settings_to_slos
-from pentameter.doctor_gpus import look_at_gpus, look_at_settings
+from pentameter.doctor_gpus import look_at_gpus, look_at_settings, names_by_server
 from pentameter.doctor_model import look_at_model
+from pentameter.doctor_prices import look_at_feed, look_at_prices
 from pentameter.doctor_slos import look_at_slos
 from pentameter.findings import TOKEN_FIX, Finding, failure, status_of
-from pentameter.readings import GpusReading, HostReading, ModelReading, VllmReading
+from pentameter.readings import GpusReading, HostReading, LanguageReading, ModelReading, PricesReading, VllmReading
 from pentameter.sources import SourceError
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.sources.vllm_names import COUNTERS, GAUGES, HISTOGRAMS, Concept
 from pentameter.units import GIGA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from pentameter.config import Settings
     from pentameter.daemon import Feed
     from pentameter.readings import EngineReading
+
+_Reading = VllmReading | GpusReading | HostReading | LanguageReading | ModelReading | PricesReading
 
 OLDEST, NEWEST = (0, 8, 5), (0, 33)
 
@@ -43,9 +46,10 @@ _ESSENTIAL = {
 }
 
 
-def examine(settings: Settings, feeds: Iterable[Feed]) -> Iterator[Finding]:
+def examine(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Finding]:
     """Read every source once and yield what is found."""
     gpus: GpusReading | None = None
+    prices: PricesReading | None = None
     for feed in feeds:
         source = feed.source
         if feed.receives:
@@ -65,12 +69,19 @@ def examine(settings: Settings, feeds: Iterable[Feed]) -> Iterator[Finding]:
             yield from look_at_gpus(subject, reading, settings)
         elif isinstance(reading, ModelReading):
             yield look_at_model(subject, reading)
+        elif isinstance(reading, LanguageReading):
+            yield Finding("ok", subject, f"counts the tokens of {reading.model_name}")
+        elif isinstance(reading, PricesReading):
+            prices = reading
+            yield from look_at_feed(subject, reading)
         elif isinstance(reading, HostReading):
             yield Finding("ok", subject, f"{reading.cpu_count} CPUs, {reading.memory_total_bytes / GIGA:.0f} GB")
     yield from look_at_settings(settings, gpus)
+    if prices is not None or not any(feed.source.name == "prices" for feed in feeds):
+        yield from look_at_prices(settings, prices, names_by_server(settings, gpus))
 
 
-def _read(feed: Feed) -> VllmReading | GpusReading | HostReading | ModelReading:
+def _read(feed: Feed) -> _Reading:
     """Read a source once, in a thread that is left behind where a driver's call does not return."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -89,7 +100,7 @@ def _read(feed: Feed) -> VllmReading | GpusReading | HostReading | ModelReading:
         raise SourceError("hung", f"the read has not returned within {feed.patience:g} s") from None
     if isinstance(answer, SourceError):
         raise answer
-    reading: VllmReading | GpusReading | HostReading | ModelReading = answer
+    reading: _Reading = answer
     return reading
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pentameter.cost_settings import settings_to_costs
 from pentameter.facts import find_gpu, gpu_specs
 from pentameter.findings import Finding
 from pentameter.model.gpu_bandwidth import bandwidth_of
@@ -68,6 +69,18 @@ def _owner(gpu: GpuReading, settings: Settings) -> Server | None:
     return owners[0] if len(owners) == 1 else None
 
 
+def names_by_server(settings: Settings, gpus: GpusReading | None) -> dict[str, tuple[str, ...]]:
+    """Return the table's names of the GPUs of each server, configured or seen; empty where none is known."""
+    specs = gpu_specs()
+    names: dict[str, tuple[str, ...]] = {}
+    for server in settings.vllm.servers:
+        told = [server.gpu_type] if server.gpu_type else []
+        seen = [gpu.name for gpu in gpus.gpus if _owner(gpu, settings) is server] if gpus else []
+        found = [find_gpu(name, specs) for name in told or seen]
+        names[server.name] = tuple(spec.gpu for spec in found if spec is not None)
+    return names
+
+
 def _type(subject: str, gpu: GpuReading, owner: Server | None) -> Finding:
     spec = find_gpu(gpu.name, gpu_specs())
     told = owner.gpu_type if owner else None
@@ -104,8 +117,10 @@ def look_at_settings(settings: Settings, gpus: GpusReading | None) -> Iterator[F
     for server in servers:
         if not (gpus and any(_owner(gpu, settings) is server for gpu in gpus.gpus)):
             yield from _unseen(server)
-    unpriced = [server.name for server in servers if server.gpu_dollars_per_hour is None]
-    if settings.economics.gpu_dollars_per_hour is None and unpriced:
+    costs, economics = settings_to_costs(settings), settings.economics
+    asks_book = economics.provider or economics.instance or economics.labels_file
+    unpriced = [server.name for server in servers if costs[server.name].quote is None and not asks_book]
+    if unpriced:
         yield Finding(
             "info",
             "settings",

@@ -13,11 +13,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from pentameter import __version__
 from pentameter.autoscaling import SELECTORS, autoscaling
 from pentameter.exposition import Exposition
+from pentameter.http_cost import mount_cost
 from pentameter.page_writer import buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from pentameter.cost_hours import Entry
     from pentameter.metric import Sample
     from pentameter.snapshot import Snapshot, SourceHealth
 
@@ -66,10 +68,15 @@ def _source(health: SourceHealth) -> dict[str, Any]:
     }
 
 
-def create_app(latest: Callable[[], Snapshot | None], answered: Callable[[], bool]) -> FastAPI:
+def create_app(
+    latest: Callable[[], Snapshot | None],
+    answered: Callable[[], bool],
+    hours: Callable[[], Sequence[Entry]] = tuple,
+) -> FastAPI:
     """Return the application.
 
-    ``latest`` gives the snapshot to show, ``answered`` says whether any vLLM server has ever answered.
+    ``latest`` gives the snapshot to show, ``answered`` says whether any vLLM server has ever answered, ``hours`` gives
+    a copy of the cost journal.
     """
     # The documentation pages of FastAPI load scripts from elsewhere; the schema costs memory.
     app = FastAPI(title="Pentameter", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
@@ -108,6 +115,8 @@ def create_app(latest: Callable[[], Snapshot | None], answered: Callable[[], boo
         wanted = {key: value for key, value in request.query_params.items() if key in SELECTORS}
         return JSONResponse(autoscaling(snapshot, request.query_params.get("window"), wanted))
 
+    mount_cost(app, latest, hours, _READ)
+
     @app.api_route("/", methods=_READ)
     async def index() -> HTMLResponse:
         return HTMLResponse(_page(latest()))
@@ -125,6 +134,7 @@ def _page(snapshot: Snapshot | None) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><title>Pentameter</title>"
         f"<h1>Pentameter {__version__}</h1>"
         "<p><a href=metrics>metrics</a> · <a href=healthz>healthz</a> · <a href=readyz>readyz</a> · "
-        "<a href=api/v1/snapshot>snapshot</a> · <a href=api/v1/autoscaling>autoscaling</a></p>"
+        "<a href=api/v1/snapshot>snapshot</a> · <a href=api/v1/autoscaling>autoscaling</a> · "
+        "<a href=api/v1/cost>cost</a></p>"
         f"<table border=1><tr><th>source<th>server<th>state<th>message</tr>{rows}</table></html>"
     )

@@ -34,7 +34,7 @@ class IdleMeter:
     def __init__(self) -> None:
         self._last: VllmReading | None = None
         self._state: State = "unobserved"
-        self._seconds: dict[str, float] = {}
+        self._seconds: dict[str, dict[str, float]] = {"energy": {}, "time": {}}
 
     def take(self, reading: VllmReading, continuity: Continuity) -> None:
         """Take in a page; what was going on since the page before is judged by both."""
@@ -45,7 +45,8 @@ class IdleMeter:
         if reading.monotonic <= last.monotonic:
             return
         self._state = _between(last, reading)
-        self._seconds[self._state] = self._seconds.get(self._state, 0.0) + reading.monotonic - last.monotonic
+        for seconds in self._seconds.values():
+            seconds[self._state] = seconds.get(self._state, 0.0) + reading.monotonic - last.monotonic
 
     def lose(self) -> None:
         """Note that the server does not answer: until it does, nobody knows what goes on.
@@ -54,12 +55,12 @@ class IdleMeter:
         """
         self._state = "unobserved"
 
-    def shares(self) -> Mapping[str, float]:
-        """Return the share of each state since the last call; they add up to 1.
+    def shares(self, drain: Literal["energy", "time"] = "energy") -> Mapping[str, float]:
+        """Return the share of each state since the last call for the same drain; they add up to 1.
 
         Without a page since then what the last one told goes on.
         """
-        seconds, self._seconds = self._seconds, {}
+        seconds, self._seconds[drain] = self._seconds[drain], {}
         total = sum(seconds.values())
         if total <= 0:
             return {self._state: 1.0}

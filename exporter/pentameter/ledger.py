@@ -69,7 +69,10 @@ class Ledger:
         for facts in reading.iterations:
             place = self._place(facts, servers)
             if place is not None:
-                self._book(place).add_gaps(facts, reading.monotonic)
+                book = self._book(place)
+                book.add_gaps(facts, reading.monotonic)
+                book.add_steps(facts, self._limit(place, "max_num_batched_tokens"), self._lanes(place))
+                book.add_adapters(facts)
                 self.iterations[place] = facts
                 self._note(place, source)
         ahead = reading.monotonic - reading.wall
@@ -134,6 +137,15 @@ class Ledger:
             slos = [slo for slo in self._slos if slo.is_for(place.model_name)]
             book = self.books[place] = RequestBook(self._windows, slos, self._since)
         return book
+
+    def _limit(self, place: Place, name: str) -> int | None:
+        """Return a number of an engine's configuration, above 0."""
+        config = self.configs.get(place)
+        value = None if config is None else config.facts.get(name)
+        return value if type(value) is int and value > 0 else None
+
+    def _lanes(self, place: Place) -> int:
+        return self._limit(place, "pipeline_parallel_size") or 1
 
     def _note(self, place: Place, source: str) -> None:
         self.heard.setdefault(place, set()).add(source)

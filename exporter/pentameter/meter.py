@@ -7,7 +7,7 @@ waits, reads a clock or does I/O.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,26 +16,42 @@ from pentameter.attribution import Place
 from pentameter.carbon.basis import CarbonBasis
 from pentameter.carbon.resolution import marginal, with_live
 from pentameter.continuity import continuity_of
-from pentameter.deployments import deployment_of, names_of
+from pentameter.cost_journal import CostJournal
+from pentameter.cost_meter import CostClock
+from pentameter.deployments import cannot_yet_be_priced
 from pentameter.dimensions.energy import gpu_joules
+from pentameter.drift_meter import DriftMeter
 from pentameter.gpu_meter import GpuMeter
 from pentameter.health import record_samples, source_samples
 from pentameter.host_meter import HostMeter
-from pentameter.idle_meter import IdleMeter
+from pentameter.market.follower import MarketFollower
 from pentameter.metric import Sample
+from pentameter.price_desk import PriceDesk
 from pentameter.request_meter import RequestMeter
 from pentameter.server_plan import MachinePlan, ServerPlan, peaks_of
+from pentameter.server_state import ServerState
 from pentameter.snapshot import Snapshot, SourceHealth
 from pentameter.split_meter import SplitMeter
 from pentameter.windows import Continuity, Track, Window
 from pentameter.work_meter import WorkMeter
-from pentameter.world import Engine, Gpu, Rolled, World
+from pentameter.world import Deployment, Engine, Gpu, Rolled, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pentameter.carbon.intensity import GridIntensity
-    from pentameter.readings import EngineReading, GpusReading, GridReading, HostReading, ModelReading, VllmReading
+    from pentameter.cost.plan import CostPlan
+    from pentameter.drift.book import DriftPlan
+    from pentameter.readings import (
+        EngineReading,
+        GpusReading,
+        GridReading,
+        HostReading,
+        LanguageReading,
+        ModelReading,
+        PricesReading,
+        VllmReading,
+    )
     from pentameter.records import RecordsReading
     from pentameter.slo import Slo
     from pentameter.world import GpuSpec, Peaks
@@ -53,23 +69,6 @@ class MixedBackendsError(Exception):
     """One URL leads to several processes: figures would jump between their counters."""
 
 
-@dataclass(slots=True)
-class _ServerState:
-    plan: ServerPlan
-    reading: VllmReading | None = None
-    last: VllmReading | None = None
-    """The last good reading, kept through an outage: it tells a restart, and whom the cost is for."""
-    gpus_seen: int | None = None
-    """Kept while the GPUs cannot be read: they still cost money."""
-    gpu_names: tuple[str, ...] = ()
-    """Kept likewise: what making them emitted accrues."""
-    first: float | None = None
-    """When it answered first."""
-    idle: IdleMeter = field(default_factory=IdleMeter)
-    shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
-    """Of the energy that was last divided among the states."""
-
-
 class Meter:
     """Turns readings into snapshots."""
 
@@ -83,11 +82,17 @@ class Meter:
         carbon: CarbonBasis | None = None,
         slos: Sequence[Slo] = (),
         machine: MachinePlan | None = None,
+        prices: PriceDesk | None = None,
+        market: MarketFollower | None = None,
+        drift: DriftPlan | None = None,
     ) -> None:
         self._windows = tuple(windows)
         self.work = WorkMeter(windows, {plan.server: plan.model for plan in servers})
         self.requests = RequestMeter(windows, [plan.server for plan in servers], slos, self.work.take_request)
-        self._servers = {plan.server: _ServerState(plan) for plan in servers}
+        self._servers = {plan.server: ServerState(plan, CostClock(windows)) for plan in servers}
+        self.prices = prices or PriceDesk({})
+        self.market = market or MarketFollower()
+        self.drift = DriftMeter(drift)
         self._grid = grid
         self._carbon = carbon or CarbonBasis()
         self._live_grid: GridReading | None = None
@@ -101,22 +106,24 @@ class Meter:
         self._health: dict[tuple[str, str], SourceHealth] = {}
         self._resets: dict[tuple[str, str], int] = {}
         self._counters: dict[tuple[str, tuple[str, ...]], float] = {}
+        self.journal = CostJournal()
         self._measured_at: float | None = None
+        self._begun: float | None = None
         self._sequence = 0
 
     def take_vllm(self, reading: VllmReading) -> None:
         """Take in a scrape; raises ``MixedBackendsError`` when it is of another process of the same age."""
         state = self._servers[reading.server]
         continuity = continuity_of(state.last, reading)
-        state.last = reading
-        state.first = reading.monotonic if state.first is None else state.first
-        state.idle.take(reading, continuity)
+        state.take(reading, continuity)
         reset = continuity is Continuity.RESTARTED
         for engine in reading.engines:
             track = self._engine_tracks[reading.server, engine.model_name, engine.engine]
             held = {key: engine.gauges[key] for key in HELD if key in engine.gauges}
             found = track.observe(reading.monotonic, engine.counters, engine.histograms, continuity, gauges=held)
             reset |= found > 0
+        if reset:
+            state.renewed = reading.monotonic
         self._count_reset("vllm", reading.server, reset=reset)
         self._forget(reading)
         self.requests.take_vllm(reading, continuity, restarted=reset)
@@ -156,7 +163,7 @@ class Meter:
             budget=min((m.max_num_batched_tokens for m in models if m and m.max_num_batched_tokens), default=None),
         )
 
-    def _gpus_per_engine(self, state: _ServerState, engines: int) -> int | None:
+    def _gpus_per_engine(self, state: ServerState, engines: int) -> int | None:
         plan = state.plan
         gpus = plan.gpu_count or len(plan.gpus) or self.requests.serving_gpus(plan.server) or state.gpus_seen
         return gpus // engines if gpus and gpus % engines == 0 else None
@@ -189,6 +196,10 @@ class Meter:
         """Take in what a live provider says of the grid."""
         self._live_grid = reading
 
+    def take_languages(self, reading: LanguageReading) -> None:
+        """Take in what a server's tokenizer makes of each language."""
+        self._servers[reading.server].languages = reading
+
     def take_host(self, reading: HostReading) -> None:
         """Take in a host reading."""
         self._host.take(reading)
@@ -207,8 +218,9 @@ class Meter:
         if health.up:
             return
         if health.source == "vllm":
-            self._servers[health.server].reading = None
-            self._servers[health.server].idle.lose()
+            self._servers[health.server].lose(asked=health.reason != "starting", watched_since=self._begun)
+        elif health.source == "tokenizer":
+            self._servers[health.server].languages = None
         elif health.source == "host":
             self._host.latest = None
         elif health.source == "grid":
@@ -216,17 +228,31 @@ class Meter:
         else:
             self._gpus.lose(health.source)
 
+    def take_prices(self, reading: PricesReading) -> None:
+        """Take in the price book in force and the node's labels; they hold from now on."""
+        self.prices.take(reading)
+
+    def take_costs(self, costs: Mapping[str, CostPlan]) -> None:
+        """Take in new prices by server; they hold from now on, what was booked stays."""
+        for server, cost in costs.items():
+            state = self._servers[server]
+            state.plan = replace(state.plan, cost=cost)
+
     def health(self) -> tuple[SourceHealth, ...]:
         """Return the health of every source."""
         return tuple(self._health.values())
 
     def measure(self, monotonic: float, wall: float) -> Snapshot:
         """Make the snapshot of this moment; the counters grow by what came in since the last."""
+        self._begun = monotonic if self._begun is None else self._begun
         self.requests.observe(monotonic, wall)
-        world = self._world(monotonic)
+        self.market.take(self.prices.book.apis, wall)
+        world = self.drift.observe(self._world(monotonic), monotonic, wall)
         self._measured_at = monotonic
         samples = list(catalogue.samples(world))
-        for increment in catalogue.increments(world):
+        increments = list(catalogue.increments(world))
+        self.journal.take(world, increments, wall)
+        for increment in increments:
             total = self._counters.get(increment.key, 0.0) + increment.value
             self._counters[increment.key] = total
             samples.append(Sample(increment.metric, total, increment.labels))
@@ -252,23 +278,13 @@ class Meter:
             here = self._engines(state, own)
             engines += here
             if state.last is not None:
-                state.gpus_seen = len(own) or state.gpus_seen
-                state.gpu_names = names_of(state.plan, own, state.gpu_names)
-                serving = self.requests.serving_gpus(state.plan.server)
-                if not own or any(gpu.server_tick for gpu in own):
-                    # New energy takes all that the pages told since the last.
-                    state.shares = state.idle.shares()
+                state.see(own)
                 whole = state.plan.server not in picture.ownership.incomplete
-                deployment = deployment_of(
-                    state.plan, state.last, here, own if whole else (), serving, state.gpus_seen, state.shares
-                )
-                part = self._host.part(deployment.gpu_count)
+                serving = self.requests.serving_gpus(state.plan.server)
+                deployment = state.deployment(state.last, here, own if whole else (), serving)
                 read = picture.reading.monotonic
                 self._splits.take_energy(deployment.server, read, gpu_joules(deployment.gpus) if gpus else None)
-                split = self._splits.drain(deployment.server)
-                deployments.append(
-                    replace(deployment, host=part, pue=self._pue, gpu_names=state.gpu_names, energy_split=split)
-                )
+                deployments.append(self._complete(state, deployment, monotonic))
         return World(
             windows=tuple(window.label for window in self._windows),
             engines=tuple(engines),
@@ -283,6 +299,24 @@ class Meter:
             carbon=replace(self._carbon, marginal=marginal(self._live_grid, monotonic)),
             elapsed_seconds=None if self._measured_at is None else monotonic - self._measured_at,
             driver_version=picture.reading.driver_version,
+            languages={
+                server: told for server, state in self._servers.items() if (told := state.confirmed_languages())
+            },
+            market=self.market.basis,
+            book=self.prices.book,
+        )
+
+    def _complete(self, state: ServerState, deployment: Deployment, now: float) -> Deployment:
+        """Return a server with its machine, its price, and the time that it has cost money for."""
+        names = state.gpu_names
+        priced = self.prices.priced(deployment, names)
+        hold = cannot_yet_be_priced(priced) or self.prices.waits(deployment.server, names)
+        return replace(
+            priced,
+            host=self._host.part(deployment.gpu_count),
+            pue=self._pue,
+            energy_split=self._splits.drain(deployment.server),
+            time=state.clock.advance(now, state.idle.shares("time"), hold=hold),
         )
 
     def _by_default(self, now: float) -> bool:
@@ -291,7 +325,7 @@ class Meter:
         waits = any(source == PLUGIN for source, _ in self._health)
         return not waits or (bool(first) and now - min(first) >= PLUGIN_SECONDS)
 
-    def _engines(self, state: _ServerState, gpus: tuple[Gpu, ...]) -> tuple[Engine, ...]:
+    def _engines(self, state: ServerState, gpus: tuple[Gpu, ...]) -> tuple[Engine, ...]:
         if state.reading is None:
             return ()
         peaks = peaks_of(state.plan, gpus)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pentameter.cost.book import PriceBook
+
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
@@ -182,3 +184,33 @@ class ModelReading:
     """Elements of all tensors in the model's files, where none is packed."""
     monotonic: float = 0
     wall: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageReading:
+    """How many tokens a served model's own tokenizer makes of one text in several languages."""
+
+    server: str
+    model_name: str
+    """As the server names the model that it loaded; adapters share its tokenizer."""
+    tokens: Mapping[str, int]
+    """Tokens of the whole text by language, as far as it was counted; a language that is not counted yet is missing."""
+    english_words: int
+    """Of the same text."""
+    monotonic: float
+    """When the server was last found to be of the same model and to count as before; the counts may be older."""
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class PricesReading:
+    """The price book in force, and the labels of the node."""
+
+    book: PriceBook
+    labels: Mapping[str, str]
+    monotonic: float
+    wall: float
+    trouble: str = ""
+    """Why a part of it is not the latest, in one word; empty while all of it is."""
+    message: str = ""
+    """The same for the log."""

@@ -7,7 +7,7 @@ They come from OpenTelemetry spans and from Pentameter's plugin inside vLLM. Dur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,25 @@ class FinishedRequest:
         return self.decode / (self.output_tokens - 1)
 
 
+class StepRow(NamedTuple):
+    """One step of an engine, as its front end learnt of it; the plugin's ``StepLog`` says more."""
+
+    since: float
+    """Seconds since the step before, on the front end's clock; 0 where that is not known."""
+    gap: float
+    """Shortest time between two outputs of a request that the step ended, in seconds of the engine's clock; 0: none."""
+    decoded: int
+    """Requests that decoded."""
+    first: int
+    """Prefills that the step completed."""
+    computed: int
+    """Prompt tokens that these computed in all their steps."""
+    ttft: float
+    """Longest time to first token; 0 where there is none."""
+    left: int
+    """Requests running, or waiting for room, after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class IterationFacts:
     """What the steps of one engine did between two messages of the plugin, added up."""
@@ -65,6 +84,10 @@ class IterationFacts:
     gaps: Mapping[int, int] = field(default_factory=dict)
     """Times between two outputs of a request, as counts by bucket of ``pentameter.sketch``."""
     gap_sum: float = 0.0
+    steps: tuple[StepRow, ...] | None = None
+    """Every step in order; None where the sender does not tell them."""
+    adapters: Mapping[str, int] | None = None
+    """Outputs by LoRA adapter, first ones left out; ``""``: the base model's. None where the sender does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

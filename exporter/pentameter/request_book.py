@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from pentameter.adapters import ADAPTER_OUTPUTS, MOST_ADAPTERS, OTHER_ADAPTERS
 from pentameter.record_histograms import SCORE_BOUNDS, CumulativeHistogram, latency_bounds
 from pentameter.rolling_sketch import RollingSketch
 from pentameter.slo import OBJECTIVES, SCORE_CAP, Verdict, judge
+from pentameter.step_time import STEP_SECONDS, STEP_TOKENS, StepTime
 from pentameter.windows import Continuity, Track
 
 if TYPE_CHECKING:
@@ -45,11 +47,14 @@ class RequestBook:
                 self._counters[f"slo/{slo.name}/{key}"] = 0.0
         self._counters["finished"] = 0.0
         self._ended_before: float | None = None
+        self._steps = StepTime()
+        self._adapters: set[str] = set()
         self.track.observe(since, self._counters, {}, Continuity.SAME)
 
     def add(self, request: FinishedRequest, now: float) -> list[tuple[Slo, Judgement]]:
         """Enter a finished request; return the verdicts on it."""
         self._counters["finished"] += 1
+        self._steps.take_request(request)
         for name in LATENCIES:
             seconds = getattr(request, name)
             if seconds is not None:
@@ -77,6 +82,28 @@ class RequestBook:
         """Enter the times between outputs that the plugin saw."""
         if facts.gaps:
             self._sketches["inter_token"].add_counts(now, facts.gaps, facts.gap_sum)
+
+    def add_steps(self, facts: IterationFacts, budget: float | None, lanes: int) -> None:
+        """Enter the time that steps took by phase, and the tokens of those whose steps are told.
+
+        Without the most tokens of a step nothing is entered: long prompts would be taken for decodes.
+        """
+        if facts.steps is None or budget is None:
+            return
+        self._steps.take(facts.steps, budget, lanes=lanes)
+        self._counters[STEP_TOKENS] += facts.sums.get("generation_tokens", 0.0)
+        for phase, seconds in self._steps.totals.items():
+            self._counters[f"{STEP_SECONDS}/{phase}"] = seconds
+
+    def add_adapters(self, facts: IterationFacts) -> None:
+        """Enter the outputs by LoRA adapter; of too many names, those that come last under one."""
+        if facts.adapters is None:
+            return
+        for name, number in {"": 0, **facts.adapters}.items():
+            known = name in self._adapters or len(self._adapters) < MOST_ADAPTERS
+            account = name if known else OTHER_ADAPTERS
+            self._adapters.add(account)
+            self._counters[f"{ADAPTER_OUTPUTS}/{account}"] += number
 
     def note_ended(self, total: float) -> None:
         """Note how many requests vLLM itself has counted as finished: what the records are held against.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from pentameter.cost.plan import CostPlan
 from pentameter.host_energy import HostPlan
 from pentameter.model.gpu_bandwidth import bandwidth_of
 from pentameter.model.spec import Precision
@@ -25,7 +26,7 @@ class ServerPlan:
     gpus: tuple[str, ...] = ()
     gpu_count: int | None = None
     gpu_spec: GpuSpec | None = None
-    gpu_dollars_per_hour: float | None = None
+    cost: CostPlan = field(default_factory=CostPlan)
     gpu_peak_flops: float | None = None
     """Dense 16-bit FLOP/s of one GPU, where the table does not know it."""
     gpu_bandwidth: float | None = None

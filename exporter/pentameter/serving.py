@@ -15,30 +15,35 @@ import uvicorn
 from pentameter.config import Settings, split_listen
 from pentameter.daemon import Daemon, Feed, close
 from pentameter.http import create_app
-from pentameter.keeper import Keeper
+from pentameter.keeper import Keeper, pin_baseline
 from pentameter.receivers import Receivers
+from pentameter.sources.price_feed import PriceFeed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pentameter.meter import Meter
+    from pentameter.reload import Reloader
 
 log = logging.getLogger("pentameter")
 
 
-async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None:
-    """Run the daemon and its HTTP server until SIGTERM or SIGINT."""
+async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed], reloader: Reloader) -> None:
+    """Run the daemon and its HTTP server until SIGTERM or SIGINT; SIGHUP reads prices again."""
     daemon = Daemon(meter, feeds, settings.derive_interval_seconds)
     keeper = Keeper(settings.state_file, meter) if settings.state_file else None
     if keeper is not None:
         keeper.restore()
-    app = create_app(daemon.latest, daemon.answered)
+    if settings.economics.drift.baseline is not None:
+        pin_baseline(settings.economics.drift.baseline, meter)
+    app = create_app(daemon.latest, daemon.answered, meter.journal.entries)
     receivers = Receivers(settings, [feed.source for feed in feeds])
     receivers.mount(app)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _read_again, reloader, feeds)
     host, port = split_listen(settings.listen)
     server = _QuietServer(
         uvicorn.Config(
@@ -60,7 +65,9 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[listening]))
         work = group.create_task(daemon.run(stop))
-        keeping = group.create_task(keeper.run()) if keeper is not None else None
+        aside = [group.create_task(reloader.run())]
+        if keeper is not None:
+            aside.append(group.create_task(keeper.run()))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.01)
         address, bound = listening.getsockname()[:2]
@@ -69,12 +76,20 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed]) -> None
         stop.set()
         server.should_exit = True
         await work
-        if keeping is not None:
-            keeping.cancel()
+        for task in aside:
+            task.cancel()
     receivers.stop()
     if keeper is not None:
         keeper.save()
     close(feeds)
+
+
+def _read_again(reloader: Reloader, feeds: Sequence[Feed]) -> None:
+    """Read the settings now, and let the price files be read at their next turn."""
+    reloader.reload()
+    for feed in feeds:
+        if isinstance(feed.source, PriceFeed):
+            feed.source.reread()
 
 
 def _listen(host: str, port: int) -> socket.socket:

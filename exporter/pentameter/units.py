@@ -19,6 +19,9 @@ MEBI = 1024 * 1024
 GIBI = 1024 * MEBI
 """IEC mebi: MiB become bytes."""
 
+WATTS_PER_KILOWATT = 1000
+"""Electricity and places for machines are paid by the kilowatt."""
+
 PERCENT = 1e-2
 """A percentage becomes a ratio 0-1."""
 
@@ -27,6 +30,12 @@ SECONDS_PER_HOUR = 3600
 SECONDS_PER_DAY = 86_400
 SECONDS_PER_YEAR = 365 * SECONDS_PER_DAY
 """As the Software Carbon Intensity counts years."""
+
+HOURS_PER_YEAR = 8760
+"""365 days: as leases, depreciation and the Software Carbon Intensity count them."""
+
+HOURS_PER_MONTH = HOURS_PER_YEAR / 12
+"""730: as clouds turn monthly prices into hourly ones."""
 
 JOULES_PER_KWH = 3_600_000
 """1 kWh = 1000 W x 3600 s."""

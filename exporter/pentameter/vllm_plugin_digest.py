@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pentameter.sketch import index_of
+from pentameter.vllm_plugin_steps import StepLog
 from pentameter.vllm_plugin_ttft import FirstTokens
 from pentameter.vllm_plugin_wire import LONGEST_NAME
 
@@ -49,13 +50,16 @@ class EngineDigest:
     ``wall`` time of its step; ``asleep`` (1 or 0) after vLLM was put to sleep or woken.
     Gaps: seconds between two outputs of a request (an output holds several tokens under speculative decoding), as
     counts by bucket of ``pentameter.sketch``, and their sum.
+    Steps: a row for each, and the outputs by LoRA adapter, see ``StepLog``; none where several API servers share the
+    engine's outputs, of which each then sees a part.
     """
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, *, alone: bool = True, lora: bool = False) -> None:
         self.errors = 0
         """Objects that could not be read, since the start."""
         self._engine = engine
         self._first_tokens = FirstTokens()
+        self._steps = StepLog(lora=lora) if alone else None
         self._begin()
 
     def _begin(self) -> None:
@@ -71,6 +75,11 @@ class EngineDigest:
             self._try(self._take_scheduler, scheduler_stats, wall)
         if iteration_stats is not None:
             self._try(self._take_iteration, iteration_stats, wall)
+        if self._steps is not None:
+            try:
+                self._steps.take(scheduler_stats, iteration_stats, wall)
+            except Exception:  # noqa: BLE001 - as in _try
+                self.errors += 1
 
     def take_sleep(self, *, asleep: bool) -> None:
         """Take in that vLLM was put to sleep or woken."""
@@ -93,6 +102,7 @@ class EngineDigest:
                     "gaps": self._gaps,
                     "gap_sum": self._gap_sum,
                 }
+                | (self._steps.cut() if self._steps is not None else {})
             )
         self._begin()
         return entries

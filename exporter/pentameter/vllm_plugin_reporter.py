@@ -67,7 +67,9 @@ class Reporter:
         """Exceptions in ``put``."""
         self._totals = Totals()
         self._outbox = Outbox(address, self._totals)
-        self._digests = {engine: EngineDigest(str(engine)) for engine in engines}
+        self._alone = getattr(getattr(vllm_config, "parallel_config", None), "_api_process_count", 1) == 1
+        self._lora = getattr(vllm_config, "lora_config", None) is not None
+        self._digests = {engine: self._digest(engine) for engine in engines}
         self._header = {
             "v": VERSION,
             "pid": self.pid,
@@ -83,6 +85,9 @@ class Reporter:
         self._gpus = GpuWatch(vllm_config, lambda: self._outbox.heard, lambda: self._wake.put(None)) if gpus else None
         self._thread = threading.Thread(target=self._run, name="pentameter", daemon=True)
         self._thread.start()
+
+    def _digest(self, engine: object) -> EngineDigest:
+        return EngineDigest(str(engine), alone=self._alone, lora=self._lora)
 
     def put(self, what: str, engine: object, first: object = None, second: object = None) -> None:
         """Queue what happened: the only part that runs in vLLM's event loop. It neither waits nor raises."""
@@ -142,7 +147,7 @@ class Reporter:
         if what == "step":
             digest = self._digests.get(engine)
             if digest is None:  # an engine added while vLLM runs
-                digest = self._digests[engine] = EngineDigest(str(engine))
+                digest = self._digests[engine] = self._digest(engine)
                 self._config = None
             digest.take_step(first, second, wall)
         elif what == "sleep":

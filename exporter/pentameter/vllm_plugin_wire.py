@@ -5,7 +5,9 @@ start), ``sender``, ``model_name``, ``totals`` (the plugin's own running totals)
 
 - ``config``: ``engines`` and ``facts``, when the plugin starts, when a listener appears, and with every heartbeat;
 - ``request``: one finished request; a field that vLLM does not know is left out;
-- ``iteration``: what the steps of one engine did since the last one: ``sums``, ``gauges``, ``gaps``, ``gap_sum``;
+- ``iteration``: what the steps of one engine did since the last one: ``sums``, ``gauges``, ``gaps``, ``gap_sum``, and
+  ``steps``, a row of whole numbers for each step, where one API server sees them all, with ``adapters``, the outputs by
+  LoRA adapter, where vLLM serves any (``pentameter.vllm_plugin_steps``);
 - ``gpus``: what NVML says of the GPUs of this vLLM, once a second where there are any: ``monotonic`` (seconds of the
   kernel's clock, which both ends read), ``driver``, ``expected`` (GPUs of the whole server) and ``gpus``, each with the
   fields of ``pentameter.readings.GpuReading`` that are known and the ``engine`` that it serves. A listener that does

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pentameter.carbon.basis import CarbonBasis
+from pentameter.cost.book import PriceBook
+from pentameter.cost.plan import CostPlan
+from pentameter.market.basis import MarketBasis
 from pentameter.model.spec import Precision
 
 if TYPE_CHECKING:
@@ -13,10 +16,11 @@ if TYPE_CHECKING:
 
     from pentameter.capacity.estimate import Capacity
     from pentameter.carbon.intensity import GridIntensity
+    from pentameter.drift.book import Drift
     from pentameter.energy_split import EnergySplit
     from pentameter.model.parallel import Parallel
     from pentameter.model.spec import ModelSpec
-    from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading
+    from pentameter.readings import EngineReading, GpuReading, Histogram, HostReading, LanguageReading
     from pentameter.slo import Slo
     from pentameter.windows import Interval, Track, Window
 
@@ -222,7 +226,10 @@ class Deployment:
     engines: tuple[Engine, ...] = ()
     gpus: tuple[Gpu, ...] = ()
     gpu_count: int | None = None
-    gpu_dollars_per_hour: float | None = None
+    cost: CostPlan = field(default_factory=CostPlan)
+    time: Rolled = Rolled()
+    """Seconds for which it cost money by state: the keys of ``idle_meter.STATES``, and ``warmup`` as part of the
+    unobserved ones."""
     serving_gpus: int | None = None
     """GPUs that take part in serving: as configured, else by vLLM's own parallelism, else those that are visible."""
     host: HostPart | None = None
@@ -235,6 +242,10 @@ class Deployment:
     """Which share of the energy since the last snapshot was used in which state: the keys of ``idle_meter.STATES``."""
     energy_split: EnergySplit | None = None
     """Its GPUs' energy by phase; None while their energy is not known."""
+    drift: Drift | None = None
+    """How it has changed; None where nobody follows it."""
+    price_unknown: str = ""
+    """Why the price book does not tell the price of its GPUs, in one word; empty where it does, or is not asked."""
 
     @property
     def labels(self) -> tuple[str, str, str]:
@@ -299,4 +310,9 @@ class World:
     carbon: CarbonBasis = field(default_factory=CarbonBasis)
     elapsed_seconds: float | None = None
     """Time since the last snapshot, for what accrues with time alone."""
+    market: MarketBasis = field(default_factory=MarketBasis)
     driver_version: str | None = None
+    languages: Mapping[str, LanguageReading] = field(default_factory=dict)
+    """Tokens by language, as each server's tokenizer counts them; a server of which they are not known is missing."""
+    book: PriceBook = field(default_factory=PriceBook)
+    """The prices in force."""

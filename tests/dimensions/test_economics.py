@@ -1,12 +1,12 @@
 """Economics: cost per hour, per million tokens, and counted up."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from builders import deployment, engine, found, names, value, world
+from builders import WINDOW, deployment, engine, found, gpu, names, value, world
+from pentameter.cost.plan import COMPONENTS, CostPlan, Quote
 from pentameter.dimensions import economics
 from pentameter.dimensions.economics import dollars_per_million
+from pentameter.world import HostPart
 
 # Ten seconds: 1000 output tokens and 3000 prompt tokens per second.
 BUSY = engine({"generation_tokens": 10_000.0, "prompt_tokens": 30_000.0}, seconds=10)
@@ -16,8 +16,8 @@ def measured(*deployments):
     return list(economics.samples(world(*deployments)))
 
 
-def grown(*deployments, elapsed=1.0):
-    return list(economics.increments(world(*deployments, elapsed_seconds=elapsed)))
+def grown(*deployments):
+    return list(economics.increments(world(*deployments)))
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,6 @@ def test_a_million_tokens_at_1000_tokens_per_second(price, dollars):
     assert dollars_per_million(price, 1000) == pytest.approx(dollars, abs=5e-5)
 
 
-def test_the_output_alone_bears_the_cost_or_shares_it_with_the_prompt():
-    samples = measured(deployment(BUSY, gpu_count=2, price=3.6))
-    # 7.20 dollars an hour over 3.6 million output tokens; over 14.4 million of all tokens.
-    assert value(samples, "cost_per_million_tokens_dollars", tokens="output", method="output_only") == pytest.approx(
-        2.0
-    )
-    assert value(samples, "cost_per_million_tokens_dollars", tokens="blended", method="all_tokens") == pytest.approx(
-        0.5
-    )
-
-
 def test_the_cost_per_hour_is_gpus_times_price():
     samples = measured(deployment(gpu_count=8, price=1.49))
     assert value(samples, "cost_per_hour_dollars", component="gpu") == pytest.approx(11.92)
@@ -56,29 +45,11 @@ def test_the_components_of_the_cost_per_hour_add_up_to_the_total():
     assert sum(every) - total == pytest.approx(total)
 
 
-def test_the_tokens_of_several_engines_share_the_cost_of_their_server():
-    server = deployment(BUSY, engine(BUSY.reading.counters, seconds=10, name="1"), gpu_count=2, price=3.6, name="")
-    assert value(measured(server), "cost_per_million_tokens_dollars", tokens="output", engine="") == pytest.approx(1.0)
-
-
-def test_a_server_without_traffic_costs_but_has_no_cost_per_token():
-    idle = engine({"generation_tokens": 0.0, "prompt_tokens": 0.0})
-    assert names(measured(deployment(idle, gpu_count=1, price=2.0))) == {"cost_per_hour_dollars"}
-
-
-def test_prompts_without_output_have_a_blended_cost_only():
-    prefill = engine({"generation_tokens": 0.0, "prompt_tokens": 100.0})
-    samples = measured(deployment(prefill, gpu_count=1, price=3.6))
-    # 0.001 dollars a second over 10 tokens a second.
-    assert value(samples, "cost_per_million_tokens_dollars", tokens="blended") == pytest.approx(100)
-    assert value(samples, "cost_per_million_tokens_dollars", tokens="output") is None
-
-
 def test_a_server_that_does_not_answer_costs_all_the_same():
-    server = deployment(gpu_count=2, price=1.8)
+    server = deployment(gpu_count=2, price=1.8, spent_tick={"unobserved": 10.0})
     assert names(measured(server)) == {"cost_per_hour_dollars"}
     # 3.60 dollars an hour for 10 seconds.
-    assert value(grown(server, elapsed=10.0), "cost_dollars_total", component="gpu") == pytest.approx(0.01)
+    assert value(grown(server), "cost_dollars_total", component="gpu") == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
@@ -98,21 +69,96 @@ def test_a_price_of_zero_is_a_price():
 
 
 def test_the_counter_begins_at_zero_with_the_first_snapshot():
-    assert value(grown(deployment(gpu_count=1, price=2.0), elapsed=None), "cost_dollars_total") == 0
+    assert value(grown(deployment(gpu_count=1, price=2.0)), "cost_dollars_total") == 0
 
 
-@given(
-    price=st.floats(0.01, 100.0),
-    prompt=st.integers(0, 10**7),
-    output=st.integers(1, 10**7),
-    seconds=st.floats(1.0, 3600.0),
+OWNED = CostPlan(
+    Quote(1.0, "owned"), {"network": 0.1}, {"host": 0.4, "storage": 0.2}, dollars_per_kwh=0.08, overhead_ratio=0.1
 )
-def test_what_the_tokens_cost_is_what_the_server_costs(price, prompt, output, seconds):
-    one = engine({"generation_tokens": output, "prompt_tokens": prompt}, seconds=seconds)
-    samples = measured(deployment(one, gpu_count=1, price=price))
-    of_output = value(samples, "cost_per_million_tokens_dollars", tokens="output")
-    blended = value(samples, "cost_per_million_tokens_dollars", tokens="blended")
-    cost = price * seconds / 3600
-    assert of_output * output / 1e6 == pytest.approx(cost)
-    assert blended * (output + prompt) / 1e6 == pytest.approx(cost)
-    assert blended <= of_output * (1 + 1e-12)
+
+
+def board(*, watts=400.0, seconds=10.0, tick=None):
+    """Return a GPU that drew ``watts`` in the window, and ``tick`` joules since the last snapshot."""
+    return gpu(watts * seconds, seconds=seconds, tick=tick)
+
+
+def owned(*, host_watts=600.0, pue=1.25, tick=None, **more):
+    """Return a server of two GPUs of 400 W beside a host in a building."""
+    host = HostPart({"measured": 0.0}, {WINDOW: host_watts}, host_watts)
+    boards = (board(tick=tick), board(tick=tick))
+    return deployment(gpus=boards, gpu_count=2, cost=OWNED, host=host, pue=pue, **more)
+
+
+def test_the_energy_of_owned_hardware_is_paid_with_the_part_of_the_building():
+    samples = measured(owned())
+    # (2 x 400 W + 600 W) x 1.25 = 1.75 kW at 8 cents.
+    assert value(samples, "cost_per_hour_dollars", component="energy") == pytest.approx(0.14)
+
+
+def test_every_component_of_owned_hardware_is_shown_and_overhead_is_a_share_of_the_others():
+    samples = measured(owned())
+    shown = {c: value(samples, "cost_per_hour_dollars", component=c) for c in (*COMPONENTS, "total")}
+    others = {"gpu": 2.0, "energy": 0.14, "storage": 0.2, "network": 0.2, "host": 0.4}
+    assert shown == pytest.approx({**others, "overhead": 0.294, "total": 3.234})
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(owned(pue=None), id="the building is unknown"),
+        pytest.param(deployment(gpu_count=2, cost=OWNED, pue=1.25), id="the GPUs' energy is unknown"),
+    ],
+)
+def test_without_the_metered_power_the_cost_of_owned_hardware_is_left_out(server):
+    assert measured(server) == []
+
+
+def test_electricity_that_something_else_contains_needs_no_meter():
+    free = CostPlan(Quote(1.0, "owned"), dollars_per_kwh=0.0)
+    samples = measured(deployment(gpu_count=2, cost=free))
+    assert value(samples, "cost_per_hour_dollars", component="total") == 2.0
+    assert value(samples, "cost_per_hour_dollars", component="energy") == 0.0
+
+
+def test_the_rent_contains_the_energy_which_is_not_paid_twice():
+    samples = measured(deployment(gpus=(board(),), gpu_count=1, price=2.0, pue=1.25))
+    assert value(samples, "cost_per_hour_dollars", component="energy") is None
+    assert value(samples, "cost_per_hour_dollars", component="total") == 2.0
+
+
+SPENT = {"active": 6.0, "idle": 3.0, "asleep": 1.0}
+
+
+def test_waiting_is_a_part_of_the_cost_per_hour():
+    samples = measured(deployment(gpu_count=1, price=5.0, spent=SPENT))
+    assert value(samples, "idle_cost_per_hour_dollars") == pytest.approx(2.0)
+
+
+def test_the_dollars_of_the_states_add_up_to_all_dollars():
+    samples = grown(deployment(gpu_count=1, price=3600.0, spent_tick={**SPENT, "unobserved": 5.0, "warmup": 4.0}))
+    states = ("active", "idle", "asleep", "unobserved", "warmup")
+    dollars = {state: value(samples, f"{state}_cost_dollars_total", component="gpu") for state in states}
+    assert dollars == pytest.approx({**SPENT, "unobserved": 5.0, "warmup": 4.0})
+    assert value(samples, "cost_dollars_total", component="gpu") == pytest.approx(15.0)
+
+
+def test_metered_energy_is_paid_by_its_joules_and_goes_to_the_state_that_used_them():
+    # 2 x 360 kJ in a building of PUE 1.25 are a quarter of a kWh, at 8 cents.
+    samples = grown(owned(tick=360_000.0, energy_shares={"active": 0.75, "idle": 0.25}, spent_tick={"active": 3600.0}))
+    assert value(samples, "cost_dollars_total", component="energy") == pytest.approx(0.02)
+    assert value(samples, "active_cost_dollars_total", component="energy") == pytest.approx(0.015)
+    assert value(samples, "idle_cost_dollars_total", component="energy") == pytest.approx(0.005)
+    # An hour of the rest: 2.8 dollars, and a tenth of all for overhead.
+    assert value(samples, "cost_dollars_total", component="overhead") == pytest.approx(0.282)
+
+
+def test_energy_that_is_to_be_paid_and_unknown_is_not_counted_as_nothing():
+    samples = grown(owned(pue=None, tick=360_000.0, spent_tick={"active": 3600.0}))
+    assert value(samples, "cost_dollars_total", component="energy") is None
+    assert value(samples, "cost_dollars_total", component="gpu") == pytest.approx(2.0)
+
+
+def test_overhead_by_ratio_is_that_share_of_what_was_spent():
+    samples = grown(owned(tick=360_000.0, spent_tick={"active": 3600.0}))
+    spent = {c: value(samples, "cost_dollars_total", component=c) for c in COMPONENTS}
+    assert spent["overhead"] == pytest.approx(0.1 * sum(v for c, v in spent.items() if c != "overhead"))

@@ -1,5 +1,6 @@
 """The HTTP client against servers that misbehave."""
 
+import json
 import socket
 import ssl
 
@@ -7,6 +8,7 @@ import pytest
 import trustme
 
 from fakes.http_server import ScriptedServer, cut, drip, page
+from fakes.tokenizer_server import TokenizerServer
 from pentameter.sources import SourceError
 from pentameter.sources.http_get import Credentials, HttpClient
 
@@ -28,6 +30,19 @@ def test_a_page_arrives_whole_with_its_type_and_the_connection_is_kept():
             answer = http.get("/metrics")
         assert (answer.body, answer.content_type) == (b"a 1\n", "text/plain; version=0.0.4")
         assert server.connections == 1
+        http.close()
+
+
+def test_json_is_posted_whole_over_the_same_connection_and_below_the_same_prefix():
+    with TokenizerServer() as server:
+        http = client(server.url)
+        for word in ("ab", "Würde"):
+            body = json.dumps({"prompt": word}, ensure_ascii=False).encode()
+            assert json.loads(http.post_json("/tokenize", body).body)["count"] == len(word)
+        assert server.headers["Content-Type"] == "application/json"
+        assert server.headers["User-Agent"].startswith("pentameter/")
+        server.statuses["/p/tokenize"] = 503
+        assert reason(lambda: client(server.url + "/p").post_json("/tokenize", b'{"prompt": "a"}')) == "http_status"
         http.close()
 
 

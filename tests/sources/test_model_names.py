@@ -8,7 +8,7 @@ import pytest
 from fakes.http_server import ScriptedServer, page
 from pentameter.sources import SourceError
 from pentameter.sources.http_get import Credentials
-from pentameter.sources.model_names import NamedModel, named_models, served_root
+from pentameter.sources.model_names import NamedModel, base_model, named_models, served_root
 
 # As vLLM 0.32.0 answers, without the permissions.
 CARD = {
@@ -57,6 +57,19 @@ def test_an_adapter_is_not_the_model():
 def test_two_models_behind_one_address_have_no_common_root():
     assert root({"data": [CARD, {**CARD, "id": "b", "root": "org/b"}]}) is None
     assert root({"data": [CARD, {**CARD, "id": "b", "root": None}]}) is None
+
+
+def test_the_loaded_model_goes_by_the_first_of_its_names():
+    own, alias = NamedModel("a", "/m", 2048, False), NamedModel("b", "/m", 2048, False)
+    adapter = NamedModel("sql", "/adapters/sql", None, True)
+    assert base_model([adapter, own, alias]) is own
+    assert base_model([adapter]) is base_model([]) is base_model([own, NamedModel("c", "/other", 2048, False)]) is None
+
+
+def test_without_roots_only_a_single_name_is_a_model():
+    one, two = NamedModel("a", None, None, False), NamedModel("b", None, None, False)
+    assert base_model([one]) is one
+    assert base_model([one, two]) is None
 
 
 def test_no_model_has_no_root():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.plugin_messages import message, request
-from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
+from pentameter.records import EngineConfig, FinishedRequest, IterationFacts, StepRow
 from pentameter.sketch import LAST
 from pentameter.sources.plugin_message import Message, UnreadableError, decode
 
@@ -70,6 +70,24 @@ def test_an_iteration_becomes_facts():
     assert decode(message(entry, sender="west")).iterations == (
         IterationFacts("tiny", "3", "west", {"steps": 7}, {"running": 2}, {0: 1, 460: 5}, 0.5),
     )
+
+
+def test_steps_become_rows_in_seconds():
+    told = decode(message(iteration(steps=[[250_000, 240_000, 3, 1, 640, 1_500_000, 6], [0] * 7]))).iterations[0]
+    assert told.steps == (StepRow(0.25, 0.24, 3, 1, 640, 1.5, 6), StepRow(0.0, 0.0, 0, 0, 0, 0.0, 0))
+
+
+def test_a_later_plugin_may_say_more_of_a_step():
+    assert decode(message(iteration(steps=[[0, 0, 1, 0, 0, 0, 1, 99]]))).iterations[0].steps[0].decoded == 1
+
+
+def test_outputs_by_adapter_are_told_whatever_the_adapters_are_called():
+    told = decode(message(iteration(steps=[], adapters={"": 3, "poet": 4, "o\ndd": 1, "\tworse": 2}))).iterations[0]
+    assert told.adapters == {"": 3, "poet": 4, "unprintable": 3}
+
+
+def test_no_steps_told_and_no_step_done_are_not_the_same():
+    assert [decode(message(iteration(**more))).iterations[0].steps for more in ({}, {"steps": []})] == [None, ()]
 
 
 def test_a_configuration_is_that_of_each_engine():
@@ -184,6 +202,14 @@ def test_a_number_beyond_all_bounds_is_refused_alone(number):
         iteration(gauges={"running": 1e300}),
         iteration(gaps={"-1": 1}),
         iteration(gaps={"x": 1}),
+        iteration(steps={}),
+        iteration(adapters=[]),
+        iteration(adapters={"poet": -1}),
+        iteration(steps=[7]),
+        iteration(steps=[[0] * 6]),
+        iteration(steps=[[0, 0, -1, 0, 0, 0, 0]]),
+        iteration(steps=[[0, 0, 0.5, 0, 0, 0, 0]]),
+        iteration(steps=[[0] * 7] * 5000),
         iteration(gaps={"²": 1}),
         iteration(gaps={"1.5": 1}),
         iteration(gaps={str(LAST + 1): 1}),

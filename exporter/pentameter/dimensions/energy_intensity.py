@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pentameter.dimensions.attainment import slos_for
 from pentameter.dimensions.energy import joules_per_token, scoped_watts
-from pentameter.dimensions.goodput import all_recorded, good_rate
+from pentameter.dimensions.goodput import good_of_server
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
 if TYPE_CHECKING:
@@ -70,21 +69,6 @@ def _per(world: World, deployment: Deployment, window: str, scope: str, watts: f
     if requests:
         yield ENERGY_PER_REQUEST(watts / requests, *labels, scope)
     for slo in dict.fromkeys(slo.name for slo in world.slos):
-        good = _good_rate(world, deployment, slo, window)
-        if good:
-            yield ENERGY_PER_GOOD_REQUEST(watts / good, *labels, slo, scope)
-
-
-def _good_rate(world: World, deployment: Deployment, slo: str, window: str) -> float | None:
-    """Return the good requests per second of all a server's engines; a sum that lacks one is a wrong sum."""
-    rates = [
-        good_rate(served, one, window)
-        for served in world.served
-        if served.server == deployment.server
-        for one in slos_for(world, served.model_name)
-        if one.name == slo
-    ]
-    known = [rate[0] for rate in rates if rate is not None]
-    if not known or len(known) < len(rates) or not all_recorded(world, deployment):
-        return None
-    return sum(known)
+        good = good_of_server(world, deployment, slo, window)
+        if good is not None and good[0] > 0:
+            yield ENERGY_PER_GOOD_REQUEST(watts / good[0], *labels, slo, scope)

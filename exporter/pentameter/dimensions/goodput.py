@@ -198,6 +198,27 @@ def all_recorded(world: World, deployment: Deployment) -> bool:
     return all(recorded & {engine.labels, (*engine.labels[:2], "")} for engine in deployment.engines)
 
 
+def good_of_server(world: World, deployment: Deployment, slo: str, window: str) -> tuple[float, float] | None:
+    """Return good requests and good tokens per second of a server; None where not all of its engines are judged.
+
+    What the server takes, it takes for all of them: set against the good ones of some it would be a wrong figure.
+    """
+    models = {engine.reading.model_name for engine in deployment.engines}
+    if any(slo not in {one.name for one in slos_for(world, model)} for model in models):
+        return None
+    parts = [
+        good_rate(served, one, window)
+        for served in world.served
+        if served.server == deployment.server
+        for one in slos_for(world, served.model_name)
+        if one.name == slo
+    ]
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts) or not all_recorded(world, deployment):
+        return None
+    return sum(requests for requests, _ in known), sum(tokens for _, tokens in known)
+
+
 def _per_gpu(
     world: World, deployment: Deployment, window: str, slo: str, parts: Sequence[tuple[float, float] | None]
 ) -> Iterator[Sample]:

@@ -114,5 +114,7 @@ def _at_least(deployment: Deployment, engine: Engine, flops: float) -> Iterator[
     known = [limit for limit in limits if limit is not None]
     if known and len(known) == len(limits):
         yield SAVED_JOULES(seconds * min(known), *engine.labels, "bound")
-    if deployment.gpu_dollars_per_hour is not None:
-        yield SAVED_DOLLARS(seconds * deployment.gpu_dollars_per_hour / SECONDS_PER_HOUR, *engine.labels, "bound")
+    if deployment.cost.quote is not None:
+        yield SAVED_DOLLARS(
+            seconds * deployment.cost.quote.dollars_per_hour / SECONDS_PER_HOUR, *engine.labels, "bound"
+        )

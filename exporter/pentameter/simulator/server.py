@@ -16,6 +16,7 @@ from pentameter.simulator.live import LiveSimulation
 from pentameter.simulator.plugin import SimulatedPlugin
 from pentameter.simulator.power import SimulatedGpus
 from pentameter.simulator.presets import DEFAULT
+from pentameter.simulator.tokenizer import answer as tokenizer_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
     from pentameter.simulator.presets import Preset
 
+    _Answer = Callable[[str], tuple[HTTPStatus, str, bytes]]
+    _AnswerPost = Callable[[str, bytes], tuple[HTTPStatus, str, bytes]]
+
 VLLM_VERSION = "0.32.0"
 METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 JSON_TYPE = "application/json"
+MOST_POSTED_BYTES = 1024 * 1024
 
 
 class SimulatedVllm:
@@ -60,7 +65,7 @@ class SimulatedVllm:
         Raises ``OSError`` if the loopback interface gives no port. A second start returns the same URL.
         """
         if self._server is None:
-            self._server = _Server(self._answer)
+            self._server = _Server(self._answer, self._answer_post)
             self._server.start()
             if self._plugin_socket is not None:
                 self._plugin = SimulatedPlugin(self._live, self._plugin_socket)
@@ -103,6 +108,14 @@ class SimulatedVllm:
             case _:
                 return HTTPStatus.NOT_FOUND, JSON_TYPE, b'{"detail":"Not Found"}'
 
+    def _answer_post(self, path: str, body: bytes) -> tuple[HTTPStatus, str, bytes]:
+        """Return status, content type and body for what is sent to a path."""
+        if path != "/tokenize":
+            return HTTPStatus.NOT_FOUND, JSON_TYPE, b'{"detail":"Not Found"}'
+        model = self.preset.model
+        status, said = tokenizer_answer(body, model.name, model.max_model_len)
+        return status, JSON_TYPE, json.dumps(said).encode()
+
 
 def _models(preset: Preset, created: int) -> bytes:
     model = {
@@ -122,9 +135,10 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answer: Callable[[str], tuple[HTTPStatus, str, bytes]]) -> None:
+    def __init__(self, answer: _Answer, answer_post: _AnswerPost) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
+        self.answer_post = answer_post
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="simulated-vllm", daemon=True
@@ -163,7 +177,17 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        status, content_type, body = self.server.answer(self.path)
+        self._say(*self.server.answer(self.path))
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MOST_POSTED_BYTES:
+            self.close_connection = True
+            self._say(HTTPStatus.BAD_REQUEST, JSON_TYPE, b"")
+            return
+        self._say(*self.server.answer_post(self.path, self.rfile.read(int(length))))
+
+    def _say(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,4 @@
-"""GET over one kept-alive connection, with a deadline for the whole exchange and a limit on the body.
+"""GET, and POST of JSON, over one kept-alive connection, with a deadline for each exchange and a limit on the body.
 
 The standard library's client in a thread is all that one small GET per second needs. Its timeouts cover
 single reads, so a server that drips bytes would hold it for hours: a timer shuts the socket instead.
@@ -74,6 +74,14 @@ class Credentials:
         return context
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
 class HttpClient:
     """Fetches pages of one server; not for use by two threads at once."""
 
@@ -104,14 +112,21 @@ class HttpClient:
         Raises ``SourceError`` with the reason ``unreachable``, ``timeout``, ``tls``, ``credentials``, ``http_status``
         (a ``StatusError``), ``too_large``, ``truncated`` or ``not_http``.
         """
+        return self._ask("GET", path, headers or {}, None)
+
+    def post_json(self, path: str, body: bytes) -> Response:
+        """Ask a question that changes nothing on the server: it may be sent twice. Raises as ``get`` does."""
+        return self._ask("POST", path, {"Content-Type": "application/json"}, body)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         sent = {
             "User-Agent": f"pentameter/{__version__}",
             "Accept-Encoding": "identity",
             **self._credentials.headers(),
-            **(headers or {}),
+            **headers,
         }
         try:
-            return self._exchange(self._prefix + path, sent)
+            return self._exchange(_Request(method, self._prefix + path, sent, body))
         except SourceError:
             self.close()
             raise
@@ -123,19 +138,19 @@ class HttpClient:
                 self._connection.close()
             self._connection = None
 
-    def _exchange(self, path: str, headers: Mapping[str, str]) -> Response:
+    def _exchange(self, request: _Request) -> Response:
         deadline = Deadline(self._timeout)
         reused = self._connection is not None
         try:
             with deadline:
                 try:
-                    return self._once(path, headers, deadline)
+                    return self._once(request, deadline)
                 except (http.client.RemoteDisconnected, ConnectionError):
                     # A server may close an idle connection at any time: only a fresh one is believed.
                     if not reused or deadline.passed:
                         raise
                     self.close()
-                    return self._once(path, headers, deadline)
+                    return self._once(request, deadline)
         except SourceError:
             raise
         except Exception as error:
@@ -144,10 +159,10 @@ class HttpClient:
                 raise SourceError("timeout", message) from error
             raise _explained(error) from error
 
-    def _once(self, path: str, headers: Mapping[str, str], deadline: Deadline) -> Response:
+    def _once(self, request: _Request, deadline: Deadline) -> Response:
         connection = self._connection = self._connection or self._connect()
         deadline.watch(connection.sock)
-        connection.request("GET", path, headers=dict(headers))
+        connection.request(request.method, request.path, body=request.body, headers=dict(request.headers))
         # Closed in any case: before Python 3.13 a fully read answer stays open, and blocks the next request.
         with contextlib.closing(connection.getresponse()) as answer:
             monotonic, wall = time.monotonic(), time.time()

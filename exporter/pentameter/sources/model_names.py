@@ -10,7 +10,7 @@ from pentameter.sources.http_get import Credentials, HttpClient
 from pentameter.sources.json_file import parse_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _PAGE = "/v1/models"
 _MOST_BYTES = 1024 * 1024
@@ -54,9 +54,16 @@ def served_root(url: str, *, credentials: Credentials | None = None, timeout: fl
 
     None where it says none, or where several servers with several models answer behind one address.
     """
-    models = named_models(url, credentials=credentials, timeout=timeout)
-    roots = {model.root for model in models if not model.is_adapter}
-    return roots.pop() if len(roots) == 1 else None
+    model = base_model(named_models(url, credentials=credentials, timeout=timeout))
+    return None if model is None else model.root
+
+
+def base_model(models: Iterable[NamedModel]) -> NamedModel | None:
+    """Return the one model that a server loaded, by the first of its names; None where there are several, or none."""
+    own = [model for model in models if not model.is_adapter]
+    # Where no root is told, nothing says that two names are of one model.
+    one = own and len({model.root for model in own}) == 1 and (own[0].root is not None or len(own) == 1)
+    return own[0] if one else None
 
 
 def _named(entry: Mapping[str, Any]) -> NamedModel:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pentameter.records import EngineConfig, FinishedRequest, IterationFacts
+from pentameter.records import EngineConfig, FinishedRequest, IterationFacts, StepRow
 from pentameter.sketch import LAST
 from pentameter.sources.plugin_gpus import told_gpus
 from pentameter.sources.plugin_values import MOST_KEYS, UnsoundError, is_label, label, mapping, number, whole
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LONGEST_FACT = 32_768
 MOST_SECONDS = 1e8
 """Three years: more is no duration of a request."""
+MOST_STEPS = 4096
+UNPRINTABLE = "unprintable"
+"""An adapter whose name cannot become a label."""
 TOTALS = ("dropped", "unheard", "errors")
 
 
@@ -139,8 +142,37 @@ def _iteration(entry: Mapping[str, Any], whose: Mapping[str, str]) -> IterationF
         gauges={label(name): number(value, 0.0, 1e18) for name, value in mapping(entry.get("gauges")).items()},
         gaps=gaps,
         gap_sum=number(entry.get("gap_sum", 0.0), 0.0, 1e18),
+        steps=_steps(entry.get("steps")),
+        adapters=_adapters(entry.get("adapters")),
         **whose,
     )
+
+
+def _adapters(outputs: object) -> dict[str, int] | None:
+    """Return the outputs by adapter; its name may be anything, so that an odd one must not cost the rest."""
+    if outputs is None:
+        return None
+    told: dict[str, int] = {}
+    for name, count in mapping(outputs).items():
+        plain = name if is_label(name) else UNPRINTABLE
+        told[plain] = told.get(plain, 0) + whole(count)
+    return told
+
+
+def _steps(rows: object) -> tuple[StepRow, ...] | None:
+    """Return the steps; None where there are none to be told, as by older plugins."""
+    if rows is None:
+        return None
+    if not isinstance(rows, list) or len(rows) > MOST_STEPS:
+        raise UnsoundError("steps")
+    return tuple(map(_step, rows))
+
+
+def _step(row: object) -> StepRow:
+    if not isinstance(row, list) or len(row) < len(StepRow._fields):
+        raise UnsoundError("step")  # a later plugin may say more of it
+    since, gap, decoded, first, computed, ttft, left = map(whole, row[: len(StepRow._fields)])
+    return StepRow(since / 1e6, gap / 1e6, decoded, first, computed, ttft / 1e6, left)
 
 
 def _configs(entry: Mapping[str, Any], whose: Mapping[str, str]) -> list[EngineConfig]:

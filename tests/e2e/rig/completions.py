@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 120.0
 
 
-def complete(server: VllmServer, prompt: Sequence[int], output: int) -> None:
+def complete(server: VllmServer, prompt: Sequence[int], output: int, model: str | None = None) -> None:
     """Have a server complete token ids by exactly so many tokens, and wait for the answer.
+
+    ``model`` is the name of one of its adapters; without it the model itself answers.
 
     Raises:
         OSError: there was none.
         AssertionError: it counted other numbers of tokens.
     """
-    body = {"model": server.model_name, "prompt": list(prompt), "max_tokens": output, "ignore_eos": True}
+    body = {"model": model or server.model_name, "prompt": list(prompt), "max_tokens": output, "ignore_eos": True}
     request = urllib.request.Request(
         f"{server.url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )

@@ -35,6 +35,15 @@ def tiny_model(name: str) -> Path:
     return tiny_llama() if name == MODEL_NAME else made(name, "tiny_models.py", str(tiny_llama()), name)
 
 
+def tiny_lora() -> Path:
+    """Return the folder of a LoRA adapter for ``tiny-llama``, making it first if need be (about 5 s).
+
+    Raises:
+        subprocess.CalledProcessError: the environment cannot make it; its output says why.
+    """
+    return made("tiny-lora", "tiny_lora.py")
+
+
 def made(name: str, script: str, *arguments: str) -> Path:
     """Return the folder of a model that a script beside this file makes, unless it is there."""
     folder = cache_folder() / name

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from e2e.rig.timings import Timing, client_id, per_further_token
@@ -57,6 +58,13 @@ class PluginTap:
         """Return the ids of the same requests, those first that finished first by vLLM's clock."""
         ended = {name: entry["arrival"] + entry["e2e"] for name, entry in self._requests(prefix)}
         return sorted(ended, key=ended.__getitem__)
+
+    def adapters(self) -> dict[str, int]:
+        """Return the outputs by LoRA adapter that the plugin spoke of."""
+        outputs: Counter[str] = Counter()
+        for entry in self._entries():
+            outputs.update(entry.get("adapters", {}))
+        return dict(outputs)
 
     def _requests(self, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for entry in self._entries():
