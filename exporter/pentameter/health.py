@@ -22,8 +22,8 @@ SOURCE_UP = Metric(
     "1 while the last read of the source succeeded, else 0 with the reason in the label: starting, unreachable, "
     "timeout, tls, credentials, http_status, not_http, not_metrics, no_vllm_metrics, truncated, too_large, malformed, "
     "duplicate_series, invalid, invalid_value, mixed_backends, not_found, unreadable, unsupported, rate_limited, hung, "
-    "internal, or a GPU library's state. The source derive is the computation of the figures itself. Alert on max without "
-    "(reason).",
+    "internal, or a GPU library's state. The source derive is the computation of the figures itself. Alert on max "
+    "without (reason).",
     "",
     (*_SOURCE, "reason"),
 )
