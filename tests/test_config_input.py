@@ -3,7 +3,7 @@
 import pytest
 
 from given_settings import refusal, server, settings, written
-from pentameter.config import Settings
+from pentameter.config import ConfigError, Settings, load
 
 GRID = "region, factor_type, odbl_zones, grams_per_kwh, market_grams_per_kwh, live"
 
@@ -43,6 +43,11 @@ economics: {gpu_dollars_per_hour: 2.5}
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "vllm:\n", "vllm:\n  # servers: []\n  servers:\n"])
 def test_a_key_without_a_value_means_its_default(tmp_path, text):
     assert settings(file=written(tmp_path, text)) == Settings()
+
+
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load(written(tmp_path, "[" * 3000), {})
 
 
 def test_variables_set_servers_numbers_booleans_and_lists():

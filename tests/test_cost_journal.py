@@ -288,6 +288,7 @@ def test_a_state_without_a_journal_is_no_error():
         {"amounts": {"requests": -1}},
         {"amounts": {"requests": math.nan}},
         {"amounts": {"requests": math.inf}},
+        {"amounts": {"requests": 10**400}},
         {"amounts": {"requests": True}},
         {"amounts": {"requests": "1"}},
         {"amounts": {"dollars/gpu": 1.0}},

@@ -76,6 +76,14 @@ def test_an_outage_of_the_same_process_is_no_warm_up():
     assert "warmup" not in one.advance(101.0, ACTIVE).tick.deltas
 
 
+def test_a_process_that_ran_before_the_last_page_of_another_has_no_warm_up():
+    one = clock()
+    one.take(page(0.0, start=1e9 - 5000))
+    one.silence(0.0)
+    one.take(page(1.0, start=1e9 - 4000), foreign=True)
+    assert "warmup" not in one.advance(2.0, ACTIVE).tick.deltas
+
+
 def test_a_server_that_runs_already_when_it_is_first_asked_has_no_warm_up():
     one = clock()
     one.take(page(100.0, start=1e9 + 99))

@@ -32,3 +32,9 @@ H, A = H100.gpu, A100.gpu
 )
 def test_the_names_of_a_servers_gpus(plan, gpus, before, expected):
     assert names_of(ServerPlan("a", **plan), gpus, before) == expected
+
+
+def test_equal_gpus_stand_for_those_that_a_server_has_elsewhere():
+    assert names_of(ServerPlan("a"), (SEEN,), (), 2) == (H, H)
+    assert names_of(ServerPlan("a"), (SEEN, OTHER), (), 4) == ()
+    assert names_of(ServerPlan("a", gpu_count=3), (SEEN,), (), 2) == (H, H, H), "what is configured is believed"

@@ -85,6 +85,13 @@ def test_a_folder_that_is_not_there_is_said_and_ends_nothing(tmp_path):
     assert (health(fresh).up, health(fresh).reason) == (False, "unwritable")
 
 
+def test_what_no_file_can_hold_is_said_and_ends_nothing(tmp_path):
+    fresh = meter()
+    fresh.requests.capacity.to_state = lambda: {"dollars": float("inf")}
+    Keeper(str(tmp_path / "state.json"), fresh).save()
+    assert (health(fresh).up, health(fresh).reason) == (False, "internal")
+
+
 def test_a_server_that_has_no_traffic_yet_keeps_what_was_learnt_of_it(tmp_path):
     """A restart just before another restart must not lose the days before."""
     file = str(tmp_path / "state.json")

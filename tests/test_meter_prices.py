@@ -14,6 +14,7 @@ from pentameter.meter import Meter
 from pentameter.price_desk import Asked, PriceDesk
 from pentameter.readings import PricesReading
 from pentameter.server_plan import ServerPlan
+from pentameter.snapshot import SourceHealth
 from test_daemon import good, running, until
 from test_daemon import value as shown
 from test_meter import H100, MINUTE, gpus, value, vllm
@@ -52,6 +53,24 @@ def test_the_gpu_that_is_seen_finds_its_price_and_the_seconds_before_are_paid():
     assert value(snapshot, "pentameter_gpu_price_per_hour_dollars") == 3.6
     assert billed(snapshot) == pytest.approx(10 * 0.001)
     assert value(snapshot, "pentameter_gpu_price_info", origin="file", as_of="2025-10-01", gpu_type="H100-80GB") == 1
+
+
+def test_the_seconds_in_which_the_first_book_is_read_are_paid():
+    m = meter(book=None)
+    m.take_health(SourceHealth("prices"))
+    for second in range(5):
+        assert billed(at(m, second)) is None
+    m.take_prices(PricesReading(BOOK, {}, 5.0, 1e9))
+    assert billed(at(m, 5)) == pytest.approx(5 * 0.001)
+
+
+def test_the_seconds_of_a_book_that_could_not_be_read_are_not():
+    m = meter(book=None)
+    for second in range(5):
+        m.take_health(replace(SourceHealth("prices"), reason="not_found"))
+        at(m, second)
+    m.take_prices(PricesReading(BOOK, {}, 5.0, 1e9))
+    assert billed(at(m, 5)) == pytest.approx(0.001)
 
 
 def test_a_new_price_in_the_book_holds_from_then_on_and_what_was_billed_stays():

@@ -47,6 +47,8 @@ def test_a_changed_file_is_seen_and_an_unchanged_one_is_not_read(rig):
     assert applied == []
     file.write_text(DEAR)
     reloader.look()
+    assert applied == [], "it may still be being written"
+    reloader.look()
     assert [settings.economics.gpu_dollars_per_hour for settings in applied] == [3]
     reloader.look()
     assert len(applied) == 1
@@ -59,6 +61,7 @@ def test_a_link_that_points_elsewhere_is_a_change(rig, tmp_path):
     file.unlink()
     file.symlink_to(other)
     reloader.look()
+    reloader.look()
     assert applied[-1].economics.gpu_dollars_per_hour == 3
 
 
@@ -66,11 +69,13 @@ def test_wrong_settings_change_nothing_and_are_shown_until_they_are_right(rig, c
     file, reloader, applied, shown = rig
     file.write_text(SERVER + "economics: {gpu_dollar_per_hour: 3}\n")
     reloader.look()
+    reloader.look()
     assert applied == []
     assert (shown.health.up, shown.health.reason, shown.health.failures) == (False, "invalid", 1)
     assert "gpu_dollars_per_hour" in shown.health.message, "the nearest key is named"
     assert "the old ones stay in force" in caplog.text
     file.write_text(DEAR)
+    reloader.look()
     reloader.look()
     assert shown.health.up
     assert applied[-1].economics.gpu_dollars_per_hour == 3
@@ -122,3 +127,13 @@ def test_sources_of_prices_take_a_restart(rig, caplog):
     assert "economics.languages has changed, which takes a restart" in caplog.text
     assert applied[-1].economics.languages.enabled
     assert applied[-1].economics.gpu_dollars_per_hour == 3
+
+
+def test_a_file_that_is_emptied_before_it_is_written_is_never_read_empty(rig):
+    file, reloader, applied, _ = rig
+    file.write_text("")
+    reloader.look()
+    file.write_text(DEAR)
+    reloader.look()
+    reloader.look()
+    assert [settings.economics.gpu_dollars_per_hour for settings in applied] == [3]

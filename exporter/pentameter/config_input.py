@@ -40,6 +40,9 @@ def from_file(file: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         message = f"cannot read the configuration {file}: {_yaml_problem(error)}"
         raise ConfigError(message) from None
+    except RecursionError:
+        message = f"cannot read the configuration {file}: nested too deeply"
+        raise ConfigError(message) from None
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read the configuration {file}: {error}"
         raise ConfigError(message) from error

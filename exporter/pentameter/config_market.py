@@ -19,7 +19,7 @@ class Market(Section):
         max_length=100,
         description=(
             "APIs to compare with: names or shell patterns of MODEL or PROVIDER/MODEL, such as claude-*. Each makes "
-            "about ten series for every server. Empty: all of the price book that are sold now."
+            "about ten series for every server; at most 200 count. Empty: all of the price book that are sold now."
         ),
     )
     baseline: bool = Field(

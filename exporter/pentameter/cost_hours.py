@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -143,7 +142,7 @@ def _text(state: Mapping[str, object], name: str) -> str:
 
 
 def _amount(name: str, value: object, *, signed: bool = False) -> None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, int | float) and not isinstance(value, bool)
     if len(name) > LONGEST_TEXT or not good or not (-HIGHEST if signed else 0) <= value <= HIGHEST:  # type: ignore[operator]
         _refuse(f"{name:.40} is {value!r:.40}")
 

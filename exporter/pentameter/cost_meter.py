@@ -37,14 +37,15 @@ class CostClock:
         if self._silent_since is None:
             self._silent_since = since
 
-    def take(self, reading: VllmReading) -> None:
+    def take(self, reading: VllmReading, *, foreign: bool = False) -> None:
         """Take in a page. One of a process that began while nobody answered ends its warm-up.
 
         The warm-up is the time from the start of the process to its first page, by its own clock, and no longer than it
-        was watched: clocks may differ or jump.
+        was watched: clocks may differ or jump. A ``foreign`` process, which ran before the last page of another, has
+        none.
         """
         silent, self._silent_since = self._silent_since, None
-        fresh = reading.start_time is not None and reading.start_time != self._started
+        fresh = reading.start_time is not None and reading.start_time != self._started and not foreign
         self._started = reading.start_time or self._started
         warmup = 0.0
         if silent is not None and fresh and reading.start_time is not None:

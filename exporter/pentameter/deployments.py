@@ -54,15 +54,17 @@ def cannot_yet_be_priced(deployment: Deployment) -> bool:
     return deployment.cost.quote is not None and deployment.gpu_count is None
 
 
-def names_of(plan: ServerPlan, gpus: tuple[Gpu, ...], before: tuple[str, ...]) -> tuple[str, ...]:
+def names_of(
+    plan: ServerPlan, gpus: tuple[Gpu, ...], before: tuple[str, ...], told: int | None = None
+) -> tuple[str, ...]:
     """Return the table's names of a server's GPUs, one for each; ``before`` while they are not visible.
 
-    A configured type or number is believed; where a number is configured and not all are visible, equal ones stand for
-    the others. Empty where one of them is of no known type.
+    A configured type or number is believed; where a number is configured, or the server has told one, and not all are
+    visible, equal ones stand for the others. Empty where one of them is of no known type.
     """
     seen = tuple(gpu.spec.gpu if gpu.spec else "" for gpu in gpus) or before
     kinds = {plan.gpu_spec.gpu} if plan.gpu_spec else set(seen)
-    count = plan.gpu_count or len(plan.gpus) or len(seen)
+    count = plan.gpu_count or len(plan.gpus) or told or len(seen)
     if "" in kinds or not kinds:
         return ()
     if len(kinds) == 1:

@@ -51,7 +51,7 @@ def mount_cost(
         if kind == "csv":
             text = await asyncio.to_thread(partial(to_csv, chosen, wall=snapshot.wall, host=socket.gethostname()))
             return Response(text, media_type="text/csv; charset=utf-8; header=present")
-        return JSONResponse(await asyncio.to_thread(document, snapshot, chosen))
+        return await asyncio.to_thread(lambda: JSONResponse(document(snapshot, chosen)))
 
 
 def document(snapshot: Snapshot, entries: Iterable[Entry]) -> dict[str, Any]:

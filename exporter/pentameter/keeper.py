@@ -106,4 +106,6 @@ def _outcome(work: Callable[[], None]) -> SourceError | None:
         work()
     except SourceError as error:
         return error
+    except ValueError as error:  # infinity, of a price beyond all bounds, is no JSON
+        return SourceError("internal", str(error))
     return None

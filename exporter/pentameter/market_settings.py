@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pentameter.facts.prices import shipped_book
-from pentameter.market.choice import Choice
+from pentameter.market.choice import MOST_RIVALS, Choice, fits
 from pentameter.sources import SourceError
 from pentameter.sources.genai_prices import package_prices
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def settings_to_market(economics: Economics, today: date | None = None) -> Choice:
     """Return what is compared with, at the package's prices of ``today`` where they are asked for.
 
-    Raises ``ValueError`` where genai-prices is asked for and not installed, and for a name that fits no price; not with
-    prices from a file or URL of the user's, because nobody knows beforehand whose they are.
+    Raises ``ValueError`` where genai-prices is asked for and not installed, for a name that fits no price, and for more
+    APIs than can be compared with; not with prices from a file or URL of the user's, because nobody knows beforehand
+    whose they are.
     """
     settings = economics.market
     try:
@@ -40,7 +41,14 @@ def settings_to_market(economics: Economics, today: date | None = None) -> Choic
 
 def _check(choice: Choice) -> None:
     book = shipped_book().apis
+    found = choice.matches(book)
+    if found > MOST_RIVALS:
+        message = f"economics.market: {found} APIs to compare with, at most {MOST_RIVALS}: each makes about ten series"
+        raise ValueError(message)
     for pattern in choice.unmatched(book):
+        if any(fits(pattern, row) for row in book):
+            message = f"economics.market: {pattern!r} has a price of the lecture only: set economics.market.baseline"
+            raise ValueError(message)
         models = {row.model.casefold(): row.model for row in (*book, *choice.package)}
         near = get_close_matches(pattern.rpartition("/")[2].casefold(), models, n=5, cutoff=0.5)
         message = f"economics.market: {pattern!r} is no API model of the price book"

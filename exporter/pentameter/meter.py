@@ -19,7 +19,7 @@ from pentameter.continuity import continuity_of
 from pentameter.cost_journal import CostJournal
 from pentameter.cost_meter import CostClock
 from pentameter.deployments import cannot_yet_be_priced
-from pentameter.dimensions.energy import gpu_joules
+from pentameter.dimensions.energy import gpu_joules, waiting_joules
 from pentameter.drift_meter import DriftMeter
 from pentameter.gpu_meter import GpuMeter
 from pentameter.health import record_samples, source_samples
@@ -225,6 +225,9 @@ class Meter:
             self._host.latest = None
         elif health.source == "grid":
             self._live_grid = None
+        elif health.source == "prices":
+            if health.reason != "starting":
+                self.prices.lose()
         else:
             self._gpus.lose(health.source)
 
@@ -236,6 +239,8 @@ class Meter:
         """Take in new prices by server; they hold from now on, what was booked stays."""
         for server, cost in costs.items():
             state = self._servers[server]
+            if not state.plan.cost.meters_energy:
+                state.joules_before = 0.0  # the price so far contained them
             state.plan = replace(state.plan, cost=cost)
 
     def health(self) -> tuple[SourceHealth, ...]:
@@ -278,7 +283,7 @@ class Meter:
             here = self._engines(state, own)
             engines += here
             if state.last is not None:
-                state.see(own)
+                state.see(own, expected.get(state.plan.server, 0))
                 whole = state.plan.server not in picture.ownership.incomplete
                 serving = self.requests.serving_gpus(state.plan.server)
                 deployment = state.deployment(state.last, here, own if whole else (), serving)
@@ -311,13 +316,16 @@ class Meter:
         names = state.gpu_names
         priced = self.prices.priced(deployment, names)
         hold = cannot_yet_be_priced(priced) or self.prices.waits(deployment.server, names)
-        return replace(
+        whole = replace(
             priced,
             host=self._host.part(deployment.gpu_count),
             pue=self._pue,
+            joules_before=state.joules_before,
             energy_split=self._splits.drain(deployment.server),
             time=state.clock.advance(now, state.idle.shares("time"), hold=hold),
         )
+        state.joules_before = waiting_joules(whole)
+        return whole
 
     def _by_default(self, now: float) -> bool:
         """Say whether the only server may be taken for the owner of all GPUs: not before its plugin can have spoken."""

@@ -33,6 +33,8 @@ class PriceDesk:
     def __init__(self, asked: Mapping[str, Asked], book: PriceBook | None = None) -> None:
         self._asked = dict(asked)
         self._book = book
+        self._is_coming = book is None
+        """The first book is being read, and nobody has said yet that it cannot be."""
         self._labels: Mapping[str, str] = {}
         self._found: dict[tuple[str, str], Quote | None] = {}
         self._errors: dict[tuple[str, str], PriceError] = {}
@@ -43,8 +45,13 @@ class PriceDesk:
         """Return the book in force; an empty one before the first."""
         return self._book or PriceBook()
 
+    def lose(self) -> None:
+        """Note that the book cannot be read: before the first one there is no price."""
+        self._is_coming = False
+
     def take(self, reading: PricesReading) -> None:
         """Take in the book in force and the node's labels."""
+        self._is_coming = False
         if reading.book == self._book and reading.labels == self._labels:
             return
         self._book, self._labels = reading.book, reading.labels
@@ -81,9 +88,11 @@ class PriceDesk:
         return replace(deployment, cost=cost, price_unknown=error.reason if error else "")
 
     def waits(self, server: str, gpu_names: Iterable[str]) -> bool:
-        """Say whether a price is asked for by the server's GPU, which nobody has told yet."""
+        """Say whether the price is not known only yet: the first book is being read, or nobody has told the GPU."""
         asked = self._asked.get(server)
-        return asked is not None and bool(asked.provider) and not (asked.instance or self._labels or tuple(gpu_names))
+        if asked is None or self._is_coming:
+            return asked is not None
+        return bool(asked.provider) and not (asked.instance or self._labels or tuple(gpu_names))
 
     def error(self, server: str) -> PriceError | None:
         """Return why the price that was last asked for is not known."""

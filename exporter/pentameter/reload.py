@@ -53,7 +53,7 @@ class Reloader:
         self._apply = apply
         self._meter = meter
         self._file = file
-        self._seen = _mark(file)
+        self._seen = self._looked = _mark(file)
         self._health = SourceHealth("settings", up=True, reason="", last_success=time.time(), successes=1)
         meter.take_health(self._health)
 
@@ -64,12 +64,14 @@ class Reloader:
             self.look()
 
     def look(self) -> None:
-        """Read the settings again if their file has changed.
+        """Read the settings again if their file has changed, and has stood still since the last look.
 
-        Kubernetes changes a mounted file by pointing a link elsewhere; the mark sees that.
+        A file that is being written may be read half, or empty, which is valid and without a price. Kubernetes changes
+        a mounted file by pointing a link elsewhere; the mark sees that.
         """
-        mark = _mark(self._file)
-        if mark is not None and mark != self._seen:
+        mark, before = _mark(self._file), self._looked
+        self._looked = mark
+        if mark is not None and mark != self._seen and mark == before:
             self.reload()
 
     def reload(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pentameter.deployments import deployment_of, names_of
 from pentameter.idle_meter import IdleMeter
+from pentameter.windows import Continuity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pentameter.cost_meter import CostClock
     from pentameter.readings import LanguageReading, VllmReading
     from pentameter.server_plan import ServerPlan
-    from pentameter.windows import Continuity
     from pentameter.world import Deployment, Engine, Gpu
 
 
@@ -37,6 +37,8 @@ class ServerState:
     """When it was first seen to be another process than before."""
     languages: LanguageReading | None = None
     idle: IdleMeter = field(default_factory=IdleMeter)
+    joules_before: float = 0.0
+    """Of GPUs or host, while the other's are unknown."""
     shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
     """Of the energy that was last divided among the states."""
 
@@ -45,7 +47,7 @@ class ServerState:
         self.last = reading
         self.first = reading.monotonic if self.first is None else self.first
         self.idle.take(reading, continuity)
-        self.clock.take(reading)
+        self.clock.take(reading, foreign=continuity is Continuity.FOREIGN)
 
     def lose(self, *, asked: bool, watched_since: float | None) -> None:
         """Note that it does not answer; ``asked`` says whether it was asked at all yet."""
@@ -54,10 +56,14 @@ class ServerState:
         if asked:
             self.clock.silence(self.last.monotonic if self.last else watched_since)
 
-    def see(self, gpus: tuple[Gpu, ...]) -> None:
-        """Take in the GPUs that are counted to it now."""
-        self.gpus_seen = len(gpus) or self.gpus_seen
-        self.gpu_names = names_of(self.plan, gpus, self.gpu_names)
+    def see(self, gpus: tuple[Gpu, ...], expected: int = 0) -> None:
+        """Take in the GPUs that are counted to it now, and how many it says it has: some may be elsewhere.
+
+        Its word alone is not enough: a GPU that others share, or a part of one, has no price of its own.
+        """
+        if gpus:
+            self.gpus_seen = max(len(gpus), expected)
+        self.gpu_names = names_of(self.plan, gpus, self.gpu_names, self.gpus_seen)
         if not gpus or any(gpu.server_tick for gpu in gpus):
             # New energy takes all that the pages told since the last.
             self.shares = self.idle.shares()

@@ -238,6 +238,9 @@ class Deployment:
     """Its GPUs by their names in the table, one for each; known through an outage of theirs, empty where unknown."""
     pue: float | None = None
     """Power usage effectiveness of the building: all its energy over that of its machines."""
+    joules_before: float = 0.0
+    """Joules of GPUs or host from earlier snapshots in which the other's were unknown: neither paid nor in the
+    building's part yet."""
     energy_shares: Mapping[str, float] = field(default_factory=lambda: {"unobserved": 1.0})
     """Which share of the energy since the last snapshot was used in which state: the keys of ``idle_meter.STATES``."""
     energy_split: EnergySplit | None = None

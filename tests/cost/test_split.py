@@ -76,5 +76,11 @@ def test_the_share_of_ratios_is_what_the_input_pays(tokens, ratios):
     ],
 )
 def test_a_kind_without_tokens_has_no_cost(tokens, missing):
-    for costs in (measured_costs(1.0, tokens, 0.5), ratio_costs(1.0, tokens, Ratios(4.0))):
+    whole = 0.0 if "input" in missing else 1.0
+    for costs in (measured_costs(1.0, tokens, whole), ratio_costs(1.0, tokens, Ratios(4.0))):
         assert [name for name, each in zip(UnitCosts._fields, costs, strict=True) if each is None] == missing
+
+
+@pytest.mark.parametrize("tokens", [Tokens(0.0, 3.0, 5.0), Tokens(5.0, 0.0, 0.0)])
+def test_a_part_that_no_token_bears_leaves_all_costs_out(tokens):
+    assert measured_costs(1.0, tokens, 0.5) == UnitCosts(None, None, None)

@@ -56,6 +56,13 @@ def test_an_engine_that_does_not_tell_leaves_the_server_out():
     assert counted() == []
 
 
+def test_what_is_paid_while_the_server_does_not_answer_is_nobodys():
+    samples = counted(told(base=0.0, poet=0.0), engines=())
+    assert value(samples, ADAPTER, adapter="unattributed") == pytest.approx(0.001)
+    assert counted(served(tick={"finished": 0.0}), engines=()) == []
+    assert counted(served(tick={"adapter_outputs/": 0.0}, server="b"), engines=()) == []
+
+
 def test_without_a_price_there_is_nothing_to_share():
     assert counted(told(base=1.0), price=None) == []
 

@@ -14,6 +14,7 @@ from pentameter.dimensions.energy import (
     joules_per_token,
     scoped_joules,
     scoped_watts,
+    waiting_joules,
 )
 from pentameter.units import joules_to_kwh
 from pentameter.world import HostPart
@@ -156,6 +157,27 @@ def test_a_module_holds_its_processor_so_that_the_host_is_not_added_again():
     assert value(grown(server), "energy_joules_total", component="host") is None
     assert value(grown(server), "energy_joules_total", component="overhead") == 200
     assert value(measured(server), "power_watts", component="host") is None
+
+
+@pytest.mark.parametrize(
+    ("server", "waiting"),
+    [
+        pytest.param({"gpus": [gpu(tick=400.0)], "host": HOST}, 0, id="both known"),
+        pytest.param({"gpus": [gpu(tick=400.0)]}, 1400, id="the GPUs alone"),
+        pytest.param({"host": HOST}, 1200, id="the host alone"),
+        pytest.param({}, 1000, id="neither"),
+        pytest.param({"gpus": [replace(gpu(tick=400.0), energy_scope="module")]}, 0, id="a module, which is both"),
+    ],
+)
+def test_half_of_the_energy_waits_for_the_other_half(server, waiting):
+    assert waiting_joules(deployment(joules_before=1000.0, **server)) == waiting
+
+
+def test_the_building_makes_up_for_what_waited():
+    server = deployment(gpus=[gpu(tick=800.0)], host=HOST, pue=1.5, joules_before=1000.0)
+    assert value(grown(server), "energy_joules_total", component="overhead") == 1000
+    superchip = replace(server, gpus=(replace(gpu(tick=800.0), energy_scope="module"),))
+    assert value(grown(superchip), "energy_joules_total", component="overhead") == 400, "its counter held the host"
 
 
 @given(

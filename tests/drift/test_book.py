@@ -100,6 +100,17 @@ def test_a_book_outlives_a_restart():
     assert ratios == pytest.approx([m.comparison.ratio for m in expected.matched], rel=1e-4)
 
 
+def test_after_days_of_absence_the_causes_of_the_last_known_hour_are_not_told():
+    book, clock = DriftBook(), START
+    for time, span in spans("none", 1, 600.0, weeks=2 / 7):
+        clock = START + time
+        book.add(clock, span)
+    again = DriftBook.from_state(json.loads(json.dumps(book.to_state())))
+    assert len(again.drift(clock).causes) == len(book.drift(clock).causes) > 0
+    again.add(clock + 3 * DAY, Tally())  # the first snapshot: nothing is counted yet
+    assert again.drift(clock + 3 * DAY).causes == ()
+
+
 def test_two_months_of_one_server_take_little_room():
     book = DriftBook(DriftPlan())
     for time, span in spans("none", 5, 1800.0, weeks=8):

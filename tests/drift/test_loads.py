@@ -144,7 +144,9 @@ def test_three_weeks_are_a_few_kilobytes():
         {"days": [[1, [[0, 1.0, 1.0]]]], "recent": []},
         {"days": [[1, [[1, "a", 1.0]]]], "recent": []},
         {"days": [[2, []], [1, []]], "recent": []},
-        {"days": [[1, [[1, 1.0, 1.0]] * 201]], "recent": []},
+        {"days": [[1, [[1, 1.0, 1.0]] * 301]], "recent": []},
+        {"days": [[1, [[40, 1.0, -1e6]]]], "recent": []},
+        {"days": [], "recent": [[5.0, 800.0, 0.0]]},
         {"days": [], "recent": [[5.0, 0.0, 0.0], [4.0, 0.0, 0.0]]},
         {"days": [], "recent": [[5.0, 0.0, True]]},
     ],
@@ -154,3 +156,14 @@ def test_what_no_run_has_written_is_refused_and_changes_nothing(state):
     with pytest.raises(ValueError, match="no state of drift"):
         table.restore(state)
     assert table.to_state() == {"days": [], "recent": []}
+
+
+def test_a_day_of_ever_other_loads_is_read_again():
+    table = LoadTable(match_ratio=0.02)
+    for i in range(2 * 288):  # each period is of another step of the load: e^0.03 apart, where a step is e^0.0198
+        table.add(START + i * STEP, math.exp(0.03 * (i % 288)), 1.0)
+    state = json.loads(json.dumps(table.to_state()))
+    assert len(state["days"][0][1]) == 288
+    again = LoadTable(match_ratio=0.02)
+    again.restore(state)
+    assert again.to_state() == state

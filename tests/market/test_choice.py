@@ -5,7 +5,7 @@ import pytest
 from pentameter.cost.book import ApiPrice
 from pentameter.cost.dates import unix_time
 from pentameter.facts.prices import shipped_book
-from pentameter.market.choice import Choice
+from pentameter.market.choice import MOST_RIVALS, Choice
 
 NOW = unix_time("2026-11-23")
 SHIPPED = shipped_book().apis
@@ -94,6 +94,23 @@ def test_patterns_that_fit_nothing_are_told():
     assert choice.unmatched(SHIPPED) == ["GPT-7*", "Grok"]
 
 
+def test_a_name_to_compare_with_that_is_only_the_lectures_fits_nothing_without_its_prices():
+    compare = ("Together AI/Llama 4 Maverick", "GPT-5")
+    assert Choice(compare=compare).unmatched(SHIPPED) == ["Together AI/Llama 4 Maverick"]
+    assert Choice(compare=compare, baseline=True).unmatched(SHIPPED) == []
+
+
+def test_however_many_prices_there_are_a_limited_number_is_compared_with():
+    book = tuple(api(model=f"m{number}") for number in range(MOST_RIVALS))
+    package = (api("Groq", "llama", origin="genai-prices"), api("Groq", "other", origin="genai-prices"))
+    assert names(Choice(), (*book, api(model="one more"))) == [row.model for row in book]
+    assert Choice().matches((*book, api(model="one more"))) == MOST_RIVALS + 1
+    choice = Choice(compare=("*",), package=package)
+    assert names(choice, book[:-1])[-2:] == [f"m{MOST_RIVALS - 2}", "llama"]
+    assert [row.model for row in choice.basis(book[:-1], NOW).prices][-1] == "llama"
+    assert choice.matches(book[:-1]) == MOST_RIVALS + 1
+
+
 class TestThePackage:
     """Prices of genai-prices under the book's."""
 
@@ -146,3 +163,8 @@ class TestThePackage:
         basis = Choice(compare=("*",), package=two).basis((book,), NOW)
         assert [row.model for row in basis.prices] == ["DeepSeek-V3", "one/DeepSeek-V3", "other/DeepSeek-V3"]
         assert basis.prices[0].input == 1.25
+
+    def test_one_of_two_alike_that_has_the_books_name_makes_no_second_series_of_it(self):
+        two = tuple(api(model=model, read=9.0, origin="genai-prices") for model in ("gpt-5.6", "gpt-5-6"))
+        choice = Choice(compare=("*",), package=two)
+        assert names(choice, (api(model="gpt-5.6"),)) == ["gpt-5.6", "gpt-5-6"]

@@ -53,6 +53,9 @@ MOST_DOLLARS = 10_000.0
 
 MOST_GPUS = 1024
 
+LONGEST_TEXT = 1000
+"""Characters of a cell: it becomes a label, and is kept with every hour that is paid by the row."""
+
 
 class RowError(ValueError):
     """A cell does not hold what its column is for."""
@@ -123,6 +126,9 @@ def _text(row: Mapping[str, str], column: str) -> str:
     text = (row.get(column) or "").strip()
     if not text.isprintable():
         message = "holds what cannot be printed"
+        raise RowError(column, message)
+    if len(text) > LONGEST_TEXT:
+        message = f"has {len(text)} characters, of which at most {LONGEST_TEXT} are taken"
         raise RowError(column, message)
     return text
 

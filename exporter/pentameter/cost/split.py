@@ -74,11 +74,14 @@ def ratio_share(tokens: Tokens, ratios: Ratios) -> float | None:
 def measured_costs(total: float, tokens: Tokens, input_share: float) -> UnitCosts:
     """Return what a token of each kind costs where the input bears a share of the total: OpenCost's arithmetic.
 
-    input = total x share / computed; output = total x (1 - share) / generated; cached = 0.
+    input = total x share / computed; output = total x (1 - share) / generated; cached = 0. None of all where a part of
+    the cost has no token to bear it: what the others cost would not add up to the total.
 
     >>> [round(1e6 * dollars, 3) for dollars in measured_costs(3.20, Tokens(11.2e6, 0.8e6, 3e6), 0.5)]
     [0.143, 0.0, 0.533]
     """
+    if (input_share > 0 and tokens.computed <= 0) or (input_share < 1 and tokens.generated <= 0):
+        return UnitCosts(None, None, None)
     return UnitCosts(
         _each(total * input_share, tokens.computed),
         _each(0.0, tokens.cached),

@@ -12,7 +12,7 @@ from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pentameter.world import Deployment, World
+    from pentameter.world import Deployment, Served, World
 
 UNATTRIBUTED = "unattributed"
 METHOD = "decode_tokens"
@@ -53,23 +53,28 @@ def increments(world: World) -> Iterator[Sample]:
 
 
 def _outputs(world: World, deployment: Deployment) -> Mapping[str, float] | None:
-    """Return the outputs since the last snapshot by adapter, of all engines; None where one does not tell."""
-    told = {served.labels: served for served in world.served}
+    """Return the outputs since the last snapshot by adapter, of all engines; None where one does not tell.
+
+    While the server does not answer it costs money and makes nothing.
+    """
+    told = {served.labels: _told(served) for served in world.served if served.server == deployment.server}
+    if not deployment.engines:
+        return {} if any(told.values()) else None
     found: defaultdict[str, float] = defaultdict(float)
     for engine in deployment.engines:
-        served = told.get(engine.labels)
-        tick = served.rolled.tick if served is not None else None
-        parts = (
-            {}
-            if tick is None
-            else {
-                key.partition("/")[2]: value
-                for key, value in tick.deltas.items()
-                if key.startswith(f"{ADAPTER_OUTPUTS}/")
-            }
-        )
+        parts = told.get(engine.labels)
         if not parts:
             return None
         for adapter, number in parts.items():
             found[adapter or engine.reading.model_name] += number
-    return found if deployment.engines else None
+    return found
+
+
+def _told(served: Served) -> dict[str, float]:
+    tick = served.rolled.tick
+    prefix = f"{ADAPTER_OUTPUTS}/"
+    return {
+        key.removeprefix(prefix): value
+        for key, value in (tick.deltas if tick else {}).items()
+        if key.startswith(prefix)
+    }

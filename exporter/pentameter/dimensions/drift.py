@@ -20,8 +20,9 @@ _SPANS = (
     "generated."
 )
 _CAUSES = (
-    "cause=idle: share of time in which the server worked; load: mean running batch meanwhile; efficiency: tokens per "
-    "second of each running request, which a larger batch makes slower; all: their product"
+    "Each cause is the factor by which it made it more. cause=idle: the server worked for less of the time; load: "
+    "smaller running batches meanwhile; efficiency: fewer tokens per second of each running request, as in a larger "
+    "batch; all: their product"
 )
 
 
@@ -39,20 +40,20 @@ def _drift(figure: str, dimension: Dimension, what: str, first: str, formula: st
 
 _USE = "(active share x requests in the batch while active x tokens per second of each)"
 COST_DRIFT = _drift(
-    "cost", Dimension.ECONOMICS, "Cost", "cause=price: dollars per hour.", f"$/token = dollars per second / {_USE}"
+    "cost", Dimension.ECONOMICS, "Cost", "cause=price: more dollars per hour.", f"$/token = dollars per second / {_USE}"
 )
 ENERGY_DRIFT = _drift(
     "energy",
     Dimension.ENERGY,
     "Energy, without the building's,",
-    "cause=power: mean power. GPUs and host where both are known, else GPUs.",
+    "cause=power: more mean power. GPUs and host where both are known, else GPUs.",
     f"J/token = watts / {_USE}",
 )
 CARBON_DRIFT = _drift(
     "carbon",
     Dimension.ENERGY,
     "Operational carbon",
-    "cause=power: mean power; pue: the building; grid: the grid's intensity.",
+    "cause=power: more mean power; pue: the building's part; grid: the grid's intensity.",
     f"g/token = watts x PUE x grams per joule / {_USE}",
 )
 MATCHED = Metric(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pentameter.cost.plan import energy_dollars, energy_dollars_per_hour, fixed_per_hour, with_energy
 from pentameter.cost_meter import WARMUP
-from pentameter.dimensions.energy import scoped_joules, scoped_watts
+from pentameter.dimensions.energy import earlier_joules, scoped_joules, scoped_watts
 from pentameter.idle_meter import STATES
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.units import MILLION, SECONDS_PER_HOUR
@@ -175,6 +175,12 @@ def _energy_is_known(deployment: Deployment) -> bool:
     return not deployment.cost.meters_energy or "facility" in scoped_joules(deployment)
 
 
+def _payable_joules(deployment: Deployment) -> float:
+    """Return what is to be paid with this snapshot; nothing while a part of it is unknown."""
+    facility = scoped_joules(deployment).get("facility")
+    return 0.0 if facility is None else facility + (deployment.pue or 0.0) * earlier_joules(deployment)
+
+
 def _over(per_hour: dict[str, float], seconds: float) -> dict[str, float]:
     return {component: dollars * seconds / SECONDS_PER_HOUR for component, dollars in per_hour.items()}
 
@@ -182,10 +188,10 @@ def _over(per_hour: dict[str, float], seconds: float) -> dict[str, float]:
 def _spent(deployment: Deployment, fixed: dict[str, float], tick: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Return what was spent since the last snapshot, by state and component: time by its seconds, energy by its joules.
 
-    Energy that is unknown now is paid when it is known: the reading that follows a gap tells all of it.
+    Energy that is unknown now is paid when it is known: the reading that follows a gap tells all of it, and what was
+    known of the gap, of the host alone or of the GPUs alone, has been kept for it.
     """
-    joules = scoped_joules(deployment).get("facility", 0.0) if deployment.cost.dollars_per_kwh else 0.0
-    energy = energy_dollars(joules, deployment.cost.dollars_per_kwh or 0.0)
+    energy = energy_dollars(_payable_joules(deployment), deployment.cost.dollars_per_kwh or 0.0)
     return {
         state: with_energy(
             deployment.cost,

@@ -99,10 +99,26 @@ def joules(deployment: Deployment) -> dict[tuple[str, str], float]:
     host = _host_joules(deployment)
     if host is not None:
         parts |= {("host", basis): value for basis, value in host.items()}
-    building = overhead(gpu, None if host is None else sum(host.values()), deployment.pue)
+    building = overhead(gpu, None if host is None else sum(host.values()) + earlier_joules(deployment), deployment.pue)
     if building is not None:
         parts["overhead", "pue"] = building
     return parts
+
+
+def waiting_joules(deployment: Deployment) -> float:
+    """Return the joules that wait for the next snapshot: those of GPUs or host while the other's are unknown."""
+    gpu, host = gpu_joules(deployment.gpus), _host_joules(deployment)
+    if gpu is not None and host is not None:
+        return 0.0
+    return deployment.joules_before + (gpu or 0.0) + sum((host or {}).values())
+
+
+def earlier_joules(deployment: Deployment) -> float:
+    """Return the joules of earlier snapshots that are to be made up for once all is known.
+
+    Where the GPUs' counters hold the host, what it used while they could not be read is in them: nothing is.
+    """
+    return 0.0 if _is_in_module(deployment) else deployment.joules_before
 
 
 def scoped_joules(deployment: Deployment) -> dict[str, float]:

@@ -57,7 +57,7 @@ RATIO = Metric(
     "Cost of the server over what an API would ask for the same traffic, rolling over the window in the label: below 1 "
     "self-hosting is cheaper. An upper bound where the equivalent is a lower one. It says nothing of how good the "
     f"models are. Absent without traffic. {_VINTAGE}",
-    "pentameter_cost_per_hour_dollars, component=total / pentameter_api_equivalent_cost_per_hour_dollars",
+    "cost per hour, metered energy with the mean power of the window / pentameter_api_equivalent_cost_per_hour_dollars",
     (*ENGINE, "window", *_RIVAL),
 )
 _MIX = "with the mix of input, cached and output tokens of the longest window"
@@ -67,7 +67,7 @@ BREAK_EVEN_HOUR = Metric(
     Unit.TOKENS_PER_HOUR,
     Dimension.ECONOMICS,
     f"Input and output tokens per hour at which the server costs what an API asks, {_MIX}; with more of them "
-    f"self-hosting is cheaper. {_VINTAGE}",
+    f"self-hosting is cheaper. Absent while that window has no traffic. {_VINTAGE}",
     "cost per hour x 1,000,000 / what the API asks for a million tokens of this mix",
     (*ENGINE, *_RIVAL),
 )
@@ -76,8 +76,8 @@ BREAK_EVEN_MONTH = Metric(
     "gauge",
     Unit.TOKENS_PER_MONTH,
     Dimension.ECONOMICS,
-    f"The same per month, {_MIX}. Over 100,000,000 it is the self-hosting ratio at the traffic from which the lecture "
-    f"expects 0.5 to 0.2. {_VINTAGE}",
+    f"The same per month of 730 hours, {_MIX}. Divided by 100,000,000 it is the self-hosting ratio at 100 million "
+    f"tokens a month, from where the lecture expects 0.5 to 0.2. {_VINTAGE}",
     "pentameter_break_even_tokens_per_hour x 730",
     (*ENGINE, *_RIVAL),
 )

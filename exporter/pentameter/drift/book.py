@@ -82,7 +82,8 @@ class DriftBook:
 
     def add(self, clock: float, step: Tally, at_capacity: Mapping[str, float] | None = None) -> None:
         """Take in what happened up to a moment, and dollars per million tokens at the capacity of each SLO now."""
-        if step.seconds > 0 and self._hours.add(clock, step):
+        # Also where no time is counted yet: after a restart the causes of an hour long ago must not pass for the last.
+        if self._hours.add(clock, step):
             self._causes = tuple(self._compare())
             self._known = None
         self._period.add(step)

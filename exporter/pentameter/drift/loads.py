@@ -30,9 +30,11 @@ FEWEST_DAYS = 3
 """Days that the past must have before anything is held against it."""
 FEWEST_MATCHED = 36
 """Periods of the last 24 hours that must have found their like: three hours of five minutes each."""
-MOST_BINS = 200
-"""Of one day in a state: more loads than that no day has."""
+MOST_BINS = 300
+"""Of one day in a state: a day has 288 periods of five minutes, and each may be of another load."""
 MOST_POINTS = 2000
+MOST_LOGARITHM = 100.0
+"""Of a load or a figure in a state: e^100 of anything is none, and two of them still make a ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class LoadTable:
         rows = rows_of(state, "recent")
         if len(rows) > MOST_POINTS or any(a.number >= b.number for a, b in pairwise(days)):
             refuse("days or points that cannot have been")
-        points = [_Point(*checked(row, 3)) for row in rows]
+        points = [_Point(*_with_logarithms(row)) for row in rows]
         if any(a.clock > b.clock for a, b in pairwise(points)):
             refuse("points that do not ascend")
         self._days.extend(days)
@@ -187,13 +189,21 @@ def _compared(differences: Iterable[float | None]) -> Comparison:
     return Comparison(math.exp(median(known)) if len(known) >= FEWEST_MATCHED else None, len(known))
 
 
+def _with_logarithms(row: object) -> list[float]:
+    """Return a number and the logarithms of a load and a figure."""
+    numbers = checked(row, 3)
+    if any(abs(number) > MOST_LOGARITHM for number in numbers[1:]):
+        refuse("a logarithm of nothing that there is")
+    return numbers
+
+
 def _day_of(row: object) -> _Day:
     if not isinstance(row, list) or len(row) != 2 or not isinstance(row[1], list) or len(row[1]) > MOST_BINS:
         refuse("a day that is none")
     [number] = checked(row[:1], 1)
     bins = []
     for one in row[1]:
-        count, load, value = checked(one, 3)
+        count, load, value = _with_logarithms(one)
         if count < 1:
             refuse("a bin of nothing")
         bins.append(Bin(int(count), load, value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +28,10 @@ KEYS = (
 )
 """Seconds in which the server worked; request-seconds in the running batch; generated tokens; request-seconds between
 outputs, and the tokens that came in them (all but the first of each request); dollars; energy and carbon by scope."""
+
+
+MOST = 1e15
+"""No sum, time or logarithm of ours is larger: a number of a state that is would break what is computed with it."""
 
 
 @dataclass(slots=True)
@@ -81,11 +84,12 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 
 def checked(row: object, length: int) -> list[float]:
-    """Return a row of finite numbers; raises ``ValueError`` for anything else."""
+    """Return a row of numbers up to ``MOST``; raises ``ValueError`` for anything else."""
     if not isinstance(row, list) or len(row) != length:
         refuse("a row of another length")
     for number in row:
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        # A comparison takes the integers that are too long for a float, and NaN is never in order.
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not abs(number) <= MOST:
             refuse(f"{number!r:.40} is no number")
     numbers: list[float] = row
     return numbers

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pentameter.cost.book import ApiPrice
 
 LISTED, RETIRED = "listed", "retired"
+MOST_RIVALS = 200
+"""Each makes about ten series for every server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,27 @@ class Choice:
     """Prices of the package genai-prices: they renew shipped ones, and thousands of others can be named."""
 
     def basis(self, book: Iterable[ApiPrice], wall: float) -> MarketBasis:
-        """Return which prices are shown, and which are compared with, at a moment of Unix time."""
+        """Return which prices are shown, and which are compared with, at a moment of Unix time.
+
+        Compared with are ``MOST_RIVALS`` at most, the first of the book, and none but these are shown of the package.
+        """
         rows, others = self._rows(_on(wall, row) for row in book)
-        rivals = [row for row in rows if self._is_compared(row)]
-        named = [row for row in others if self._is_named(row)]
+        rivals = [row for row in rows if self._is_compared(row)][:MOST_RIVALS]
+        named = [row for row in others if self._is_named(row)][: MOST_RIVALS - len(rivals)]
         return MarketBasis((*rows, *named), tuple(Rival(row, self._ratio(row)) for row in (*rivals, *named)))
 
-    def unmatched(self, book: Iterable[ApiPrice]) -> list[str]:
-        """Return the patterns that fit no price."""
+    def matches(self, book: Iterable[ApiPrice]) -> int:
+        """Return how many prices servers would be compared with if any number were."""
         rows, others = self._rows(book)
-        patterns = (*self.compare, *(pattern for pattern, _ in self.token_ratios))
-        return [pattern for pattern in patterns if not any(fits(pattern, row) for row in (*rows, *others))]
+        return sum(map(self._is_compared, rows)) + sum(map(self._is_named, others))
+
+    def unmatched(self, book: Iterable[ApiPrice]) -> list[str]:
+        """Return the patterns that fit no price, or, of those to compare with, none that is compared with."""
+        rows, others = self._rows(book)
+        compared = [*filter(self._is_compared, rows), *others]
+        wanted = [(pattern, compared) for pattern in self.compare]
+        wanted += [(pattern, [*rows, *others]) for pattern, _ in self.token_ratios]
+        return [pattern for pattern, prices in wanted if not any(fits(pattern, row) for row in prices)]
 
     def _rows(self, book: Iterable[ApiPrice]) -> tuple[list[ApiPrice], list[ApiPrice]]:
         """Return the book with renewed prices, and the package's rows that are not in it."""
@@ -55,7 +67,10 @@ class Choice:
         known = {_spelling(row) for row in rows if not row.baseline}
         # Of two models that are spelt alike nobody knows which one is meant.
         newer = {key: found[0] for key, found in alike.items() if len(found) == 1 and key in known}
-        return [_renewed(row, newer) for row in rows], [row for row in self.package if _spelling(row) not in newer]
+        # Of one name there is one price, or two series would have the same labels.
+        taken = {row.key for row in rows}
+        others = [row for row in self.package if _spelling(row) not in newer and row.key not in taken]
+        return [_renewed(row, newer) for row in rows], others
 
     def _is_compared(self, price: ApiPrice) -> bool:
         if price.baseline and not self.baseline:
