@@ -1,6 +1,7 @@
 """Small worlds for tests: what a test does not name is left out or plain."""
 
 from pentameter.carbon.intensity import GridIntensity
+from pentameter.cost.owned import Machine
 from pentameter.cost.plan import CostPlan, Quote
 from pentameter.model.parallel import Parallel
 from pentameter.model.spec import Basis, Layer, Matrices, ModelSpec
@@ -20,6 +21,19 @@ from pentameter.world import (
     ServedModel,
     UnknownModel,
     World,
+)
+
+# Eight H100 in a machine of 250,000 dollars with 15 % more for the network, as a new cloud would reckon.
+EIGHT_H100 = Machine(
+    gpus=8,
+    gpu_dollars=250_000,
+    network_dollars=37_500,
+    lifetime_years=4,
+    discount_rate=0.10,
+    residual_ratio=0.15,
+    colocation_kilowatts=10.2,
+    colocation_dollars_per_kilowatt_month=150,
+    operations_ratio=0.05,
 )
 
 WINDOW = "1m"

@@ -4,20 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import EIGHT_H100
 from pentameter.cost.owned import Machine, capital_per_year, capital_recovery_factor, per_gpu_hour
-
-# Eight H100 in a machine of 250,000 dollars with 15 % more for the network, as a new cloud would reckon.
-EIGHT = Machine(
-    gpus=8,
-    gpu_dollars=250_000,
-    network_dollars=37_500,
-    lifetime_years=4,
-    discount_rate=0.10,
-    residual_ratio=0.15,
-    colocation_kilowatts=10.2,
-    colocation_dollars_per_kilowatt_month=150,
-    operations_ratio=0.05,
-)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +41,14 @@ def test_eight_h100_cost_as_reckoned_by_hand():
     # A year: machine (250,000 - 37,500 / 1.1^4) x 0.315471 = 70,787.5; network 37,500 x 0.315471 = 11,830.2;
     # place: 10.2 kW x 150 x 12 = 18,360; operations: 0.05 x 287,500 = 14,375; each over 8760 hours and 8 GPUs.
     hours = 8760 * 8
-    assert per_gpu_hour(EIGHT) == pytest.approx(
+    assert per_gpu_hour(EIGHT_H100) == pytest.approx(
         {"gpu": 70_787.5 / hours, "network": 11_830.2 / hours, "overhead": 32_735 / hours}, rel=1e-5
     )
 
 
 def test_eight_h100_with_their_electricity_cost_a_dollar_seventy_five_each():
     # 8 kW in a building of PUE 1.25 at 8 cents are 0.80 dollars an hour.
-    assert sum(per_gpu_hour(EIGHT).values()) + 0.8 / 8 == pytest.approx(1.75, abs=0.005)
+    assert sum(per_gpu_hour(EIGHT_H100).values()) + 0.8 / 8 == pytest.approx(1.75, abs=0.005)
 
 
 def test_a_host_and_storage_are_components_of_their_own_and_a_disk_fetches_nothing():

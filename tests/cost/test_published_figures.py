@@ -2,8 +2,9 @@
 
 import pytest
 
+from builders import EIGHT_H100
 from pentameter.cost.book import ApiPrice
-from pentameter.cost.owned import Machine, per_gpu_hour
+from pentameter.cost.owned import per_gpu_hour
 from pentameter.cost.plan import CostPlan, Quote, energy_dollars_per_hour, fixed_per_hour, with_energy
 from pentameter.cost.split import Ratios, Tokens, measured_costs, ratio_costs, share
 from pentameter.dimensions.economics import dollars_per_million
@@ -121,17 +122,6 @@ def test_input_and_output_of_opencost_example_add_up_to_the_bill():
 # Eight H100 for 250,000 dollars and 15 % more for the network, over four years at 10 %, the machine worth 15 % at the
 # end; 8 kW in a building of PUE 1.25 at 8 cents; 10.2 kW of colocation at 150 dollars per kW and month; 5 % of all that
 # a year for operations. Reckoned by hand: 122,361 dollars a year. SemiAnalysis has 1.69 dollars for a new cloud's H100.
-EIGHT_H100 = Machine(
-    gpus=8,
-    gpu_dollars=250_000,
-    network_dollars=37_500,
-    lifetime_years=4,
-    discount_rate=0.10,
-    residual_ratio=0.15,
-    colocation_kilowatts=10.2,
-    colocation_dollars_per_kilowatt_month=150,
-    operations_ratio=0.05,
-)
 
 
 def owned_per_hour():
