@@ -44,7 +44,7 @@ def test_a_price_without_a_day_is_said_to_have_none():
 @pytest.mark.parametrize(
     ("economics", "message"),
     [
-        ({"instance": "p5.4xlarge"}, "depends on region"),
+        ({"instance": "p5.4xlarge"}, "depends on the region"),
         ({"instance": "p5.5xlarge"}, "did you mean p5.48xlarge, p5.4xlarge"),
         ({"instance": "p5en.48xlarge", "region": "us-east-1"}, "is it another instance?"),
     ],

@@ -141,6 +141,8 @@ def test_hours_are_chosen_by_when_they_begin(lived, query, hours):
         ("end=nan", "end is 'nan'"),
         ("end=inf", "out of range"),
         ("start=-1", "out of range"),
+        ("start=2026", "out of range"),
+        ("start=20261101", "out of range"),
         ("start=1e15", "out of range"),
         ("start=2027-01-15T10:00:00+01:00", "no time"),  # a plus sign in a query is a space
         ("start=2027-01-16&end=2027-01-15", "end is before start"),

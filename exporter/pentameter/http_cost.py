@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PARAMETERS = ("start", "end", "format")
 FORMATS = ("json", "csv")
+FIRST_TIME = 1e9
+"""Of 2001: there is no cost before."""
 
 
 def mount_cost(
@@ -137,7 +139,8 @@ def _time(query: Mapping[str, str], name: str, missing: float) -> float:
             message = f"{name} is {text!r:.60}, no time: give Unix seconds or ISO 8601 such as 2026-11-01T00:00:00Z"
             raise ValueError(message) from None
         seconds = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
-    if not 0 <= seconds <= LAST_HOUR:
+    # A year, or a date without its hyphens, is a number too, and was not meant as seconds of 1970.
+    if not (seconds == 0 or FIRST_TIME <= seconds <= LAST_HOUR):
         message = f"{name} is {text!r:.60}, which is out of range"
         raise ValueError(message)
     return seconds

@@ -95,7 +95,7 @@ def test_prices_that_differ_are_not_averaged_but_told():
     assert refusal(instance="p5.4xlarge") == (
         "ambiguous",
         (
-            "p5.4xlarge on-demand depends on region, of which more must be said: "
+            "the price of p5.4xlarge on-demand depends on the region; the book has: "
             "ap-southeast-3 region 9.4944, us-east-1 region 6.88 dollars"
         ),
     )

@@ -178,7 +178,7 @@ def _ambiguous(rows: Sequence[GpuOffer], wanted: Wanted) -> str:
         " ".join([*(f"{getattr(row, name) or 'no'} {name}" for name in differing), f"{row.dollars_per_gpu_hour:.7g}"])
         for row in rows
     )
-    return f"{_described(wanted)} depends on {', '.join(differing)}, of which more must be said: {found} dollars"
+    return f"the price of {_described(wanted)} depends on the {' and '.join(differing)}; the book has: {found} dollars"
 
 
 def _described(wanted: Wanted) -> str:
