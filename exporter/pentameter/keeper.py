@@ -34,7 +34,7 @@ class Keeper:
         self._health = SourceHealth("state_file")
 
     def restore(self) -> None:
-        """Take over what was saved; a file that cannot be used is set aside, and all is learnt anew."""
+        """Take over what was saved; a file with something unusable is set aside, and what it spoilt is learnt anew."""
 
         def restore() -> None:
             state = self._file.load(time.time())
