@@ -13,6 +13,7 @@ check:              ## formatting, lint, types, import contracts, generated file
 	mypy
 	lint-imports --no-cache
 	$(PYTHON) -m pentameter.generate --check
+	PYTHONPATH=dashboards $(PYTHON) -m boards.generate --check
 
 fix:                ## what the tools can mend by themselves
 	ruff format .
@@ -20,6 +21,7 @@ fix:                ## what the tools can mend by themselves
 
 generate:           ## the documents that derive from the code
 	$(PYTHON) -m pentameter.generate
+	PYTHONPATH=dashboards $(PYTHON) -m boards.generate
 
 rig:                ## a real vLLM and Prometheus with promtool, installed if they are not there
 	$(PYTHON) tests/e2e/rig/install.py

@@ -31,7 +31,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
 def test_the_wheel_holds_the_data_the_types_and_the_licences(wheel):
     names = wheel.namelist()
-    for wanted in ("pentameter/py.typed", "pentameter/facts/gpu_specs.csv", "pentameter/facts/grid_intensity.csv"):
+    page = tuple(f"pentameter/web/{name}" for name in ("index.html", "status.js", "status.css"))
+    facts = ("pentameter/facts/gpu_specs.csv", "pentameter/facts/grid_intensity.csv")
+    for wanted in ("pentameter/py.typed", *facts, *page):
         assert wanted in names
     for wanted in ("/licenses/LICENSE", "/licenses/NOTICE", "/entry_points.txt"):
         assert any(name.endswith(wanted) for name in names), wanted

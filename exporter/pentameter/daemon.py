@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pentameter import __version__
 from pentameter.bucket_warnings import BucketWarnings
 from pentameter.health import BUILD_INFO
+from pentameter.history import History
 from pentameter.meter import Meter, MixedBackendsError
 from pentameter.readings import (
     GpusReading,
@@ -81,6 +82,7 @@ class Daemon:
         self._meter = meter
         self._feeds = tuple(feeds)
         self._derive_interval = derive_interval
+        self.history = History(derive_interval)
         self._snapshot: Snapshot | None = None
         self._deriving = SourceHealth("derive", up=True, reason="")
         self._meter.take_health(self._deriving)
@@ -126,6 +128,7 @@ class Daemon:
             self._deriving = self._note(self._deriving, now)
         self._say_unsupported()
         self._snapshot = replace(snapshot, samples=(*snapshot.samples, self._build))
+        self.history.take(self._snapshot)
         return self._snapshot
 
     def _say_unsupported(self) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from pentameter import __version__
 from pentameter.autoscaling import SELECTORS, autoscaling
 from pentameter.exposition import Exposition
+from pentameter.history import History
 from pentameter.http_cost import mount_cost
+from pentameter.http_status import mount_status
 from pentameter.page_writer import buckets
 
 if TYPE_CHECKING:
@@ -72,11 +73,12 @@ def create_app(
     latest: Callable[[], Snapshot | None],
     answered: Callable[[], bool],
     hours: Callable[[], Sequence[Entry]] = tuple,
+    history: History | None = None,
 ) -> FastAPI:
     """Return the application.
 
     ``latest`` gives the snapshot to show, ``answered`` says whether any vLLM server has ever answered, ``hours`` gives
-    a copy of the cost journal.
+    a copy of the cost journal, ``history`` holds the last hour of the status page.
     """
     # The documentation pages of FastAPI load scripts from elsewhere; the schema costs memory.
     app = FastAPI(title="Pentameter", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
@@ -116,25 +118,5 @@ def create_app(
         return JSONResponse(autoscaling(snapshot, request.query_params.get("window"), wanted))
 
     mount_cost(app, latest, hours, _READ)
-
-    @app.api_route("/", methods=_READ)
-    async def index() -> HTMLResponse:
-        return HTMLResponse(_page(latest()))
-
+    mount_status(app, latest, history or History(), _READ)
     return app
-
-
-def _page(snapshot: Snapshot | None) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(h.source)}</td><td>{html.escape(h.server)}</td>"
-        f"<td>{'up' if h.up else html.escape(h.reason)}</td><td>{html.escape(h.message)}</td></tr>"
-        for h in (snapshot.sources if snapshot else ())
-    )
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Pentameter</title>"
-        f"<h1>Pentameter {__version__}</h1>"
-        "<p><a href=metrics>metrics</a> · <a href=healthz>healthz</a> · <a href=readyz>readyz</a> · "
-        "<a href=api/v1/snapshot>snapshot</a> · <a href=api/v1/autoscaling>autoscaling</a> · "
-        "<a href=api/v1/cost>cost</a></p>"
-        f"<table border=1><tr><th>source<th>server<th>state<th>message</tr>{rows}</table></html>"
-    )

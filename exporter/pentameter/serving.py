@@ -36,7 +36,7 @@ async def serve(settings: Settings, meter: Meter, feeds: Sequence[Feed], reloade
         keeper.restore()
     if settings.economics.drift.baseline is not None:
         pin_baseline(settings.economics.drift.baseline, meter)
-    app = create_app(daemon.latest, daemon.answered, meter.journal.entries)
+    app = create_app(daemon.latest, daemon.answered, meter.journal.entries, daemon.history)
     receivers = Receivers(settings, [feed.source for feed in feeds])
     receivers.mount(app)
     stop = asyncio.Event()

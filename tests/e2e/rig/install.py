@@ -32,6 +32,9 @@ TORCH_REQUIREMENTS = ("torch==2.13.0+cpu", "torch==2.13.0")
 NOT_FOR_A_TEXT_MODEL_ON_CPU = frozenset({"torch", "torchaudio", "torchvision", "torchcodec"})
 """torch is pinned above; the other three are for sound, images and video."""
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+"""Under which names a Chromium may be on PATH."""
+
 POLICY_RC_D = Path("/usr/sbin/policy-rc.d")
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -122,6 +125,7 @@ def install() -> None:
     install_vllm()
     install_checkout()
     install_prometheus()
+    install_chromium()
     say(f"the rig is complete: {vllm_python()}, {shutil.which('prometheus')}, {shutil.which('promtool')}")
 
 
@@ -219,10 +223,29 @@ def install_prometheus() -> None:
             "and put both programs on PATH."
         )
         raise RigError(message)
+    apt_get("prometheus")
+
+
+def install_chromium() -> None:
+    """Install Debian's package for the tests of the status page, unless a Chromium is on PATH.
+
+    Raises:
+        RigError: it is missing and this process may not install it.
+    """
+    if any(shutil.which(name) for name in CHROMIUM):
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        message = f"none of {', '.join(CHROMIUM)} is on PATH. As root on Debian: apt-get install chromium."
+        raise RigError(message)
+    apt_get("chromium", "fonts-dejavu-core")
+
+
+def apt_get(*packages: str) -> None:
+    """Install Debian packages; raise ``CalledProcessError`` when that fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with no_service_starts():
         run(["apt-get", "update", "-q"], environment)
-        run(["apt-get", "install", "-y", "-q", "--no-install-recommends", "prometheus"], environment)
+        run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], environment)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Pictures of the dashboards without a Grafana: their panels, drawn by Grafana's own components in Chromium."""
