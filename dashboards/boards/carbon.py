@@ -85,9 +85,15 @@ PLACES = Row(
         timeseries(
             "Grid intensity over time",
             [
-                query(select("pentameter_grid_intensity_grams_per_kwh"), "{{region}}, {{factor_type}}, {{source}}"),
-                query(select("pentameter_grid_marginal_intensity_grams_per_kwh"), "{{region}}, marginal, {{source}}"),
-                query(select("pentameter_market_intensity_grams_per_kwh"), "as bought"),
+                query(
+                    f"max by (region, factor_type, source) ({select('pentameter_grid_intensity_grams_per_kwh')})",
+                    "{{region}}, {{factor_type}}, {{source}}",
+                ),
+                query(
+                    f"max by (region, source) ({select('pentameter_grid_marginal_intensity_grams_per_kwh')})",
+                    "{{region}}, marginal, {{source}}",
+                ),
+                query(f"max ({select('pentameter_market_intensity_grams_per_kwh')})", "as bought"),
             ],
             unit=GRAMS_PER_KWH,
             text="It moves with a live provider only (grid.live). marginal: of one more kWh, for shifting load.",
