@@ -39,7 +39,7 @@ FILTERED = {
     "cluster": '=~"$cluster"',
     "namespace": '=~"$namespace"',
     "model_name": '=~"$model"',
-    "engine": '=~"$engine"',
+    "engine": '=~"$engine|"',
 }
 COUNTER_CALLS = frozenset(
     {"rate", "irate", "increase", "resets", "changes", "timestamp", "absent", "count", "present_over_time"}

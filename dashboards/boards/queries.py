@@ -27,8 +27,9 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
 PLACE = ("cluster", "namespace")
 """What Prometheus and people add; where they are absent, their filters match all the same."""
 
-FILTERS = {"model_name": "model", "engine": "engine", "slo": "slo"}
-"""The labels of ours that a dashboard variable filters by, and the variable's name."""
+FILTERS = {"model_name": "=~$model", "engine": "=~$engine|", "slo": "=~$slo"}
+"""The labels of ours that a dashboard variable filters by, and how. Energy and cost of a server with several engines
+have an empty engine: they stay when one of these is chosen."""
 
 KEPT, MISSED = "_kept", "_missed"
 """How the refs of a judged pair of queries end: one of the two is empty by design."""
@@ -82,7 +83,7 @@ def select(series: str, **matchers: str | None) -> str:
         message = f"{metric.name} has no label {', '.join(sorted(unknown))}"
         raise UnknownLabelError(message)
     filters: dict[str, str | None] = {place: f"=~${place}" for place in PLACE}
-    filters |= {label: f"=~${variable}" for label, variable in FILTERS.items() if label in metric.labels}
+    filters |= {label: matcher for label, matcher in FILTERS.items() if label in metric.labels}
     if "window" in metric.labels:
         filters["window"] = "$window"
     filters |= matchers

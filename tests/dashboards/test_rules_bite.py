@@ -10,7 +10,7 @@ import query_rules
 from board_files import Query
 
 PLACE = 'cluster=~"$cluster",namespace=~"$namespace"'
-CHOSEN = f'{PLACE},model_name=~"$model",engine=~"$engine"'
+CHOSEN = f'{PLACE},model_name=~"$model",engine=~"$engine|"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
