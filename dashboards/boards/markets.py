@@ -44,12 +44,12 @@ APIS = Row(
                 Column("Input, $/1M", _list_price("input"), "currencyUSD", 2),
                 Column("Output, $/1M", _list_price("output"), "currencyUSD", 2),
                 Column("This traffic, $/hour", _asked, "currencyUSD", 2),
-                Column("Self-hosting costs", f"scalar({_own}) / ({_asked} > 0)", "percentunit", 0, {1: "red"}),
-                Column("Break-even, tokens/month", _per_api("pentameter_break_even_tokens_per_month"), "short", 1),
+                Column("Own / API", f"scalar({_own}) / ({_asked} > 0)", "percentunit", 0, {1: "red"}),
+                Column("Break-even/month", _per_api("pentameter_break_even_tokens_per_month"), "short", 1),
             ],
             span=14, height=12, sort_by="This traffic, $/hour", needs="the shipped price book and traffic",
             text="What each API would ask for the traffic of the chosen models, and the tokens a month from which "
-            "self-hosting is the cheaper. Self-hosting costs: own cost over the API's; below 100 % own is cheaper.",
+            "self-hosting is the cheaper. Own / API: own cost over the API's; below 100 % own is cheaper.",
         ),
     ),
 )  # fmt: skip
@@ -58,11 +58,11 @@ LANGUAGES = Row(
     "Languages",
     (
         bars(
-            "Cost of 1,000 words by language",
-            [query(f"max by (language) ({select('pentameter_cost_per_thousand_words_dollars', tokens='blended')})",
+            "Cost of 1M words by language",
+            [query(f"max by (language) ({select('pentameter_cost_per_thousand_words_dollars', tokens='blended')}) * 1000",
                    "{{language}}", instant=True)],
-            unit="currencyUSD", decimals=6, height=12, span=12, needs="vLLM's /tokenize and a price",
-            text="The same content, which is 1,000 words in English, in each language.",
+            unit="currencyUSD", decimals=3, height=12, span=12, needs="vLLM's /tokenize and a price",
+            text="The same content, which is a million words in English, in each language.",
         ),
         bars(
             "Extra cost against English",
