@@ -54,13 +54,14 @@ APIS = Row(
     ),
 )  # fmt: skip
 
+_WORDS = select("pentameter_cost_per_thousand_words_dollars", tokens="blended")
+
 LANGUAGES = Row(
     "Languages",
     (
         bars(
             "Cost of 1M words by language",
-            [query(f"max by (language) ({select('pentameter_cost_per_thousand_words_dollars', tokens='blended')}) * 1000",
-                   "{{language}}", instant=True)],
+            [query(f"max by (language) ({_WORDS}) * 1000", "{{language}}", instant=True)],
             unit="currencyUSD", decimals=3, height=12, span=12, needs="vLLM's /tokenize and a price",
             text="The same content, which is a million words in English, in each language.",
         ),
