@@ -73,6 +73,7 @@ _GAUGES = (
 )
 _COUNTERS = (
     computation,
+    timing,
     requests,
     attainment,
     bandwidth,

@@ -144,3 +144,22 @@ def test_before_a_second_scrape_only_the_queue_is_known():
 
 def test_what_vllm_does_not_publish_is_left_out():
     assert names(measured(engine({}))) == {"window_coverage_seconds"}
+
+
+def counted(one):
+    return list(timing.increments(world(deployment(one))))
+
+
+def test_tokens_are_counted_as_vllm_counts_them():
+    grown = counted(engine(tick={"prompt_tokens": 300.0, "generation_tokens": 50.0}))
+    assert value(grown, "tokens_total", phase="prompt") == 300
+    assert value(grown, "tokens_total", phase="generation") == 50
+
+
+def test_the_count_stays_on_the_page_while_nothing_new_is_read():
+    still = counted(engine(counters={"prompt_tokens": 300.0, "generation_tokens": 50.0}))
+    assert [sample.value for sample in still] == [0, 0]
+
+
+def test_tokens_that_vllm_does_not_count_are_no_zero():
+    assert {sample.labels[-1] for sample in counted(engine(counters={"generation_tokens": 5.0}))} == {"generation"}

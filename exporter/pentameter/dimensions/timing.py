@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pentameter.dimensions.computation import grown
 from pentameter.histogram import mean, quantiles
 from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 
@@ -63,6 +64,16 @@ TOKENS_PER_SECOND = Metric(
     "increase of vLLM's token counter / seconds covered",
     (*ENGINE, "window", "phase"),
 )
+TOKENS = Metric(
+    "pentameter_tokens_total",
+    "counter",
+    Unit.TOKENS,
+    Dimension.TIME,
+    "Tokens since the exporter saw the engine, through restarts of vLLM. phase=prompt counts whole prompts with their "
+    "cached part, generation the output.",
+    "increase of vLLM's token counter",
+    (*ENGINE, "phase"),
+)
 REQUESTS_PER_SECOND = Metric(
     "pentameter_requests_per_second",
     "gauge",
@@ -103,6 +114,7 @@ WINDOW_COVERAGE = Metric(
 
 METRICS = (
     *(metric for _, metric in LATENCIES),
+    TOKENS,
     TOKENS_PER_SECOND,
     REQUESTS_PER_SECOND,
     RUNNING,
@@ -167,3 +179,12 @@ def _throughput(engine: Engine, window: str, interval: Interval) -> Iterator[Sam
     finished = interval.total("request_success")
     if finished is not None:
         yield REQUESTS_PER_SECOND(finished / interval.seconds, *engine.labels, window)
+
+
+def increments(world: World) -> Iterator[Sample]:
+    """Yield what the counters of tokens grew by."""
+    for engine in world.engines:
+        for phase, concept in (("prompt", "prompt_tokens"), ("generation", "generation_tokens")):
+            tokens = grown(engine, concept)
+            if tokens is not None:
+                yield TOKENS(tokens, *engine.labels, phase)
