@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from boards import figures
 from boards.kit import Row, bars, query, select, target, timeseries
+from boards.money import BY_SLO, MODEL
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models import dashboard
@@ -14,8 +15,6 @@ NEEDS_RECORDS = "an SLO and request records (Pentameter's vLLM plugin, or OpenTe
 NEEDS_MODEL = "the model's configuration and a GPU of the specification table"
 NEEDS_ENERGY = "NVML or DCGM readings of the GPUs"
 NEEDS_WINDOW = "scraped for a whole window"
-MODEL = "{{model_name}}"
-BY_SLO = "{{slo}} {{model_name}}"
 
 _precision = select("pentameter_roofline_ridge_flops_per_byte", precision="16bit")
 COMPUTATION = Row(

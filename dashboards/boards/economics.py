@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from boards import figures
 from boards.kit import Board, Row, bars, query, select, stat, timeseries, total_rate
-from boards.markets import APIS, DRIFT, LANGUAGES, NEEDS_COST, PRICES
+from boards.markets import APIS, DRIFT, LANGUAGES, PRICES
+from boards.money import BY_SLO, MODEL, NEEDS_COST, cost_by_state, costs_of_1000_requests
 
 NEEDS_GOOD = "a price, an SLO and request records (plugin or spans)"
 NEEDS_TRAFFIC = "a price and traffic"
-MODEL = "{{model_name}}"
-BY_SLO = "{{slo}} {{model_name}}"
 
 
 def _sum(series: str, by: str = "model_name", **matchers: str | None) -> str:
@@ -74,15 +73,7 @@ COST = Row(
             unit="currencyUSD", decimals=2, stacked=True, needs=NEEDS_COST,
             text="What the money is paid for; the components add up to the total.",
         ),
-        timeseries(
-            "Cost per hour by what the servers did",
-            [
-                query(figures.cost_per_hour_in_state(state), f"{state} {MODEL}")
-                for state in ("active", "idle", "asleep", "unobserved")
-            ],
-            unit="currencyUSD", decimals=2, stacked=True, needs=NEEDS_COST,
-            text="Money paid while requests ran, while none did, while vLLM slept, and while it did not answer.",
-        ),
+        cost_by_state(span=12),
     ),
 )  # fmt: skip
 
@@ -122,10 +113,7 @@ GOOD = Row(
     (
         timeseries(
             "Cost of 1,000 requests",
-            [
-                query(f"({figures.cost_per_good_request()}) * 1000", f"good {BY_SLO}"),
-                query(f"({figures.cost_per_request()}) * 1000", f"any {MODEL}"),
-            ],
+            costs_of_1000_requests(),
             unit="currencyUSD", decimals=3, span=8, needs=NEEDS_GOOD,
             text="The gap is what requests cost that missed the SLO.",
         ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from boards import figures
 from boards.kit import Column, Row, bars, query, select, table, timeseries, total_rate
+from boards.money import MODEL, NEEDS_COST
 
-NEEDS_COST = "a price of the GPUs (settings: economics)"
 NEEDS_DAY = "a day of traffic to compare with"
-MODEL = "{{model_name}}"
 API = "api_provider, api_model"
 LISTED = {"vintage": "current", "status": "listed"}
 

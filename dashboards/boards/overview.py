@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from boards import figures
-from boards.dimensions import BY_SLO, COMPUTATION, ENERGY, MEMORY, MODEL, NEEDS_RECORDS, TIME
+from boards.dimensions import COMPUTATION, ENERGY, MEMORY, NEEDS_RECORDS, TIME
 from boards.kit import Board, Row, judged, query, stat, target, timeseries
-
-NEEDS_COST = "a price of the GPUs (settings: economics)"
+from boards.money import BY_SLO, MODEL, NEEDS_COST, cost_by_state, costs_of_1000_requests
 
 _attainment = figures.attainment()
 
@@ -73,25 +72,10 @@ MONEY = Row(
 ECONOMICS = Row(
     "5. Economics: where the money goes",
     (
-        timeseries(
-            "Cost per hour by what the servers did",
-            [
-                query(figures.cost_per_hour_in_state(state), f"{state} {MODEL}")
-                for state in ("active", "idle", "asleep", "unobserved")
-            ],
-            unit="currencyUSD",
-            decimals=2,
-            stacked=True,
-            span=8,
-            needs=NEEDS_COST,
-            text="Money paid while requests ran, while none did, while vLLM slept, and while it did not answer.",
-        ),
+        cost_by_state(span=8),
         timeseries(
             "Cost of 1,000 good requests",
-            [
-                query(f"({figures.cost_per_good_request()}) * 1000", f"good {BY_SLO}"),
-                query(f"({figures.cost_per_request()}) * 1000", f"any {MODEL}"),
-            ],
+            costs_of_1000_requests(),
             unit="currencyUSD",
             decimals=3,
             span=8,
