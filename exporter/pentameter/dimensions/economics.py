@@ -12,7 +12,7 @@ from pentameter.metric import ENGINE, Dimension, Metric, Sample, Unit
 from pentameter.units import MILLION, SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pentameter.world import Deployment, World
 
@@ -143,32 +143,24 @@ def samples(world: World) -> Iterator[Sample]:
 def increments(world: World) -> Iterator[Sample]:
     """Yield what this dimension's counters grow by."""
     for deployment in world.deployments:
-        fixed = fixed_per_hour(deployment.cost, deployment.gpu_count)
-        if fixed is None:
+        by_state = _spent(deployment)
+        if by_state is None:
             continue
-        tick = deployment.time.tick.deltas if deployment.time.tick else {}
-        by_state = _spent(deployment, fixed, tick)
-        known = [
-            part
-            for part in with_energy(deployment.cost, fixed, 0.0)
-            if part != "energy" or _energy_is_known(deployment)
-        ]
-        for component in known:
+        warm = by_state.pop(WARMUP)
+        for component in warm:
+            if component == "energy" and not _energy_is_known(deployment):
+                continue
             yield COST(sum(parts.get(component, 0.0) for parts in by_state.values()), *deployment.labels, component)
             for state, parts in by_state.items():
                 yield BY_STATE[state](parts.get(component, 0.0), *deployment.labels, component)
             if component != "energy":
-                warm = with_energy(deployment.cost, _over(fixed, tick.get(WARMUP, 0.0)), 0.0)
                 yield BY_STATE[WARMUP](warm[component], *deployment.labels, component)
 
 
 def spent(deployment: Deployment) -> float | None:
     """Return the dollars that a server cost since the last snapshot: what the counters of its components grow by."""
-    fixed = fixed_per_hour(deployment.cost, deployment.gpu_count)
-    if fixed is None:
-        return None
-    tick = deployment.time.tick.deltas if deployment.time.tick else {}
-    return sum(sum(parts.values()) for parts in _spent(deployment, fixed, tick).values())
+    by_state = _spent(deployment)
+    return None if by_state is None else sum(sum(by_state[state].values()) for state in STATES)
 
 
 def _energy_is_known(deployment: Deployment) -> bool:
@@ -185,18 +177,24 @@ def _over(per_hour: dict[str, float], seconds: float) -> dict[str, float]:
     return {component: dollars * seconds / SECONDS_PER_HOUR for component, dollars in per_hour.items()}
 
 
-def _spent(deployment: Deployment, fixed: dict[str, float], tick: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def _spent(deployment: Deployment) -> dict[str, dict[str, float]] | None:
     """Return what was spent since the last snapshot, by state and component: time by its seconds, energy by its joules.
+
+    The warm-up stands beside the states, a part of the unobserved one. None where the server cannot be priced.
 
     Energy that is unknown now is paid when it is known: the reading that follows a gap tells all of it, and what was
     known of the gap, of the host alone or of the GPUs alone, has been kept for it.
     """
+    fixed = fixed_per_hour(deployment.cost, deployment.gpu_count)
+    if fixed is None:
+        return None
+    seconds = deployment.time.tick.deltas if deployment.time.tick else {}
     energy = energy_dollars(_payable_joules(deployment), deployment.cost.dollars_per_kwh or 0.0)
     return {
         state: with_energy(
             deployment.cost,
-            _over(fixed, tick.get(state, 0.0)),
-            energy * deployment.energy_shares.get(state, 0.0),
+            _over(fixed, seconds.get(state, 0.0)),
+            energy * deployment.energy_shares.get(state, 0.0),  # of the warm-up there is no share: it is not that fine
         )
-        for state in STATES
+        for state in (*STATES, WARMUP)
     }
