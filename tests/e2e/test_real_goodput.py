@@ -79,6 +79,7 @@ def finished_on_the_page(page):
 def test_the_client_the_plugin_and_the_spans_tell_of_the_same_requests(seen, level):
     """The rig itself is sound: otherwise nothing below means anything."""
     assert seen.client.errors == 0
+    assert seen.lost == 0
     tokens = {name: timing.output_tokens for name, timing in seen.client.timings.items()}
     assert len(tokens) >= 30
     for records in seen.records.values():

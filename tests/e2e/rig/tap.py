@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections import Counter
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from e2e.rig.timings import Timing, client_id, per_further_token
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
 
 LARGEST_DATAGRAM = 262_144
 
+PATIENCE_SECONDS = 20.0
+"""How long to wait for room at a listener: longer than the plugin itself does, for the machine's sake."""
+
 
 class PluginTap:
     """Listens where the plugin sends; all addresses are names in the abstract namespace, ``@NAME``.
+
+    A listener that is slow keeps neither the plugin nor the other listeners waiting.
 
     Args:
         address: where the plugin sends.
@@ -26,24 +32,31 @@ class PluginTap:
     """
 
     def __init__(self, address: str, listeners: Sequence[str]) -> None:
-        self._listeners = ["\0" + listener[1:] for listener in listeners]
+        self._queues: dict[str, SimpleQueue[bytes | None]] = {listener: SimpleQueue() for listener in listeners}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:])
         self._socket.settimeout(0.2)
         self._datagrams: list[bytes] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, daemon=True),
+            *(threading.Thread(target=self._hand_on, args=pair, daemon=True) for pair in self._queues.items()),
+        ]
         self.lost = 0
         """Datagrams that a listener had no room for, once for each listener."""
 
     def start(self) -> None:
         """Begin to listen."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Listen no more."""
         self._ended.set()
-        self._thread.join()
+        for queue in self._queues.values():
+            queue.put(None)
+        for thread in self._threads:
+            thread.join()
         self._socket.close()
 
     def timings(self, prefix: str) -> dict[str, Timing]:
@@ -76,20 +89,23 @@ class PluginTap:
             yield from json.loads(datagram)["entries"]
 
     def _run(self) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-            out.settimeout(1.0)
-            while not self._ended.is_set():
-                with contextlib.suppress(TimeoutError):
-                    datagram = self._socket.recv(LARGEST_DATAGRAM)
-                    self._datagrams.append(datagram)
-                    self._hand_on(out, datagram)
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                datagram = self._socket.recv(LARGEST_DATAGRAM)
+                self._datagrams.append(datagram)
+                for queue in self._queues.values():
+                    queue.put(datagram)
 
-    def _hand_on(self, out: socket.socket, datagram: bytes) -> None:
-        for listener in self._listeners:
-            try:
-                out.sendto(datagram, listener)
-            except TimeoutError:
-                self.lost += 1
-            except OSError:
-                # Nobody there: an exporter that is not running has no figures to be checked.
-                continue
+    def _hand_on(self, listener: str, queue: SimpleQueue[bytes | None]) -> None:
+        while (datagram := queue.get()) is not None:
+            # A socket of its own for each: the listener of the last one may have been another process.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.settimeout(PATIENCE_SECONDS)
+                try:
+                    out.connect("\0" + listener[1:])
+                    out.send(datagram)
+                except TimeoutError:
+                    self.lost += 1
+                except OSError:
+                    # Nobody there: an exporter that is not running has no figures to be checked.
+                    continue

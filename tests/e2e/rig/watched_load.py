@@ -85,6 +85,8 @@ class Seen:
     lifetimes: Mapping[str, tuple[float, float]]
     """Exporter -> least and most seconds for which it can have been watching when its last page was derived."""
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    lost: int = 0
+    """Datagrams that the tap could not hand on."""
 
     def last(self, exporter: str) -> str:
         """Return an exporter's page after the load."""
@@ -196,7 +198,8 @@ class Observatory:
             for exporter in exporters.values():
                 exporter.stop()
         records = {"plugin": self._tap.timings(prefix), "otlp": self._collector.timings(prefix)}
-        return Seen(client, records, self._tap.finishing_order(prefix), scrapes, lifetimes, thresholds)
+        order = self._tap.finishing_order(prefix)
+        return Seen(client, records, order, scrapes, lifetimes, thresholds, self._tap.lost)
 
     def watch_level(self, found: Calibration, level: str, goodput: Mapping[str, float]) -> Seen:
         """Send the load of a level, again at another rate where it was not what it is called, and return the last."""
