@@ -109,6 +109,10 @@ def _gpus(monotonic, share):
                 memory_used_bytes=77e9,
                 utilization_ratio=0.9,
                 temperature_celsius=60.0 + index,
+                # Too hot all the time, by two readings; a quarter of it at the power limit, by the driver's count.
+                clock_reasons=0x20,
+                clock_reasons_known=0x1FF,
+                power_capped_seconds=40.0 + share * 2.5,
                 compute_capability="9.0",
                 # Measured over the ten seconds.
                 dram_active_ratio=0.3 if share else None,

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -136,6 +137,7 @@ CONTRACT = {
     "gpu_power_limit_watts": ("gpu",),
     "gpu_utilization_ratio": ("gpu",),
     "gpu_temperature_celsius": ("gpu",),
+    "gpu_throttled_seconds_total": ("gpu", "reason", "basis"),
     "grid_intensity_grams_per_kwh": ("region", "source", "factor_type"),
     "grid_resolution_info": ("region", "step", "source", "factor_type"),
     "grid_intensity_quality": ("region",),
@@ -339,7 +341,8 @@ def full_world():
         work=done,
         work_tick=done,
     )
-    gpus = [gpu(10.0, tick=1.0, power_limit_watts=400.0)]
+    board = gpu(10.0, tick=1.0, power_limit_watts=400.0)
+    gpus = [replace(board, throttled={"power_cap": 0.0}, throttled_bases={"power_cap": "counter"})]
     making = Embodied({"H100-SXM-80GB": MadeGpu(Bounds(1, 2, 3), "s")}, {"s": MadeServer(Bounds(1, 2, 3), 8)})
     return world(
         deployment(one, gpus=gpus, gpu_count=1, price=1.0, gpu_names=("H100-SXM-80GB",)),
@@ -376,6 +379,7 @@ def test_every_dimension_is_asked():
         "pentameter_unobserved_energy_joules_total",
         "pentameter_gpu_energy_joules_total",
         "pentameter_gpu_energy_anomalies_total",
+        "pentameter_gpu_throttled_seconds_total",
         "pentameter_carbon_grams_total",
         "pentameter_market_carbon_grams_total",
         "pentameter_other_region_carbon_grams_total",

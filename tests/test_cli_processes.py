@@ -80,6 +80,8 @@ CONSTANT = {
     "pentameter_roofline_bound",  # prefill stays limited by compute, decode by memory
     "pentameter_kv_cache_waste_reference_ratio",
     "pentameter_gpu_power_limit_watts",
+    "pentameter_gpu_throttled_seconds_total",  # the simulated day stays below it
+    "pentameter_gpu_temperature_celsius",  # in whole degrees, of which some seconds are not worth one
     # The simulated day never idles, sleeps or loses its counter.
     "pentameter_idle_energy_joules_total",
     "pentameter_asleep_energy_joules_total",

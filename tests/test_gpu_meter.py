@@ -153,6 +153,60 @@ def test_a_gpu_is_taken_at_the_moment_at_which_it_was_read():
     assert one.rolled.windows["1m"].rate("energy_joules") == 700
 
 
+# ---------------------------------------------------------------------------- what holds the clocks down
+
+
+def slow(time, capped=None, reasons=0x20, known=0x24, **more):
+    """Return a reading of a GPU that is too hot."""
+    return reading(time, gpu(clock_reasons=reasons, clock_reasons_known=known, power_capped_seconds=capped, **more))
+
+
+def test_each_snapshot_has_the_seconds_since_the_one_before():
+    meter = metered(slow(0, 100.0))
+    [first] = seen(meter)
+    assert first.throttled == {"power_cap": 0, "sw_thermal": 0}
+    meter.take(slow(1, 100.25))
+    meter.take(slow(2, 100.75))
+    [second], [third] = seen(meter), seen(meter)
+    assert second.throttled == {"power_cap": 0.75, "sw_thermal": 2}
+    assert third.throttled == {"power_cap": 0, "sw_thermal": 0}
+    assert third.throttled_bases == {"power_cap": "counter", "sw_thermal": "sampled"}
+
+
+def test_without_energy_the_clocks_are_watched_all_the_same():
+    [one] = seen(metered(slow(0), slow(1)))
+    assert (one.energy_method, one.throttled) == ("", {"power_cap": 0, "sw_thermal": 1})
+
+
+def test_a_gpu_that_tells_nothing_of_its_clocks_has_nothing():
+    [one] = seen(metered(reading(0, gpu(1e6)), reading(1, gpu(1e6))))
+    assert (one.throttled, one.throttled_bases) == ({}, {})
+
+
+def test_a_gpu_that_was_lost_and_returns_goes_on_with_what_can_be_known_of_the_time_between():
+    meter = metered(slow(0, 100.0), slow(1, 100.0))
+    [before] = seen(meter)
+    meter.lose("nvml")
+    assert seen(meter) == ()
+    meter.take(slow(31, 105.0))
+    [after] = seen(meter)
+    assert before.throttled == {"power_cap": 0, "sw_thermal": 1}
+    assert after.throttled == {"power_cap": 5, "sw_thermal": 0}
+
+
+def test_the_loss_of_another_source_is_no_gap():
+    meter = metered(slow(0), slow(1))
+    seen(meter)
+    meter.lose("dcgm")
+    meter.take(slow(2))
+    assert seen(meter)[0].throttled["sw_thermal"] == 1
+
+
+def test_a_board_that_is_listed_twice_is_slow_once():
+    one = gpu(clock_reasons=0x20, clock_reasons_known=0x20)
+    assert seen(metered(reading(0, one, one), reading(2, one, one)))[0].throttled == {"sw_thermal": 2}
+
+
 def test_an_unknown_product_has_no_specification():
     [one] = seen(metered(reading(0, gpu(name="NVIDIA of tomorrow"))))
     assert one.spec is None

@@ -12,6 +12,7 @@ import pytest
 
 from fakes.nvml_fake import (
     DRIVER_NOT_LOADED,
+    FUNCTION_NOT_FOUND,
     GPU_IS_LOST,
     NO_PERMISSION,
     NOT_SUPPORTED,
@@ -49,7 +50,7 @@ def uuids(entry):
 
 def test_a_reading_says_who_the_gpu_is_and_all_that_it_does_in_base_units(nvml, reader):
     nvml.gpu(0, energy_mj=126_272_101_025, power_mw=627_500, power_limit_mw=700_000, memory_used=2e9, utilization=97)
-    nvml.gpu(0, memory_utilization=41, temperature=66)
+    nvml.gpu(0, memory_utilization=41, temperature=66, clock_event_reasons=0x4, capped_ns=6_869_275_397_000)
     before = time.monotonic()
     (gpu,) = reader().read()["gpus"]
     assert before - 1e-6 <= gpu.pop("read_at") <= time.monotonic()
@@ -67,6 +68,9 @@ def test_a_reading_says_who_the_gpu_is_and_all_that_it_does_in_base_units(nvml, 
         "utilization_ratio": pytest.approx(0.97),
         "memory_utilization_ratio": pytest.approx(0.41),
         "temperature_celsius": 66,
+        "clock_reasons": 4,
+        "clock_reasons_known": 511,
+        "power_capped_seconds": pytest.approx(6869.275397),
         "mig_enabled": False,
         "compute_capability": "9.0",
         "memory_bus_width_bits": 5120,
@@ -146,19 +150,20 @@ def test_what_does_not_change_is_asked_once_and_a_limit_now_and_then(nvml, reade
     assert nvml.calls("nvmlDeviceGetPowerUsage") == KEEP_READINGS + 1
 
 
-def test_a_reading_asks_five_questions_of_a_gpu_and_no_other(nvml, reader):
+def test_a_reading_asks_seven_questions_of_a_gpu_and_no_other(nvml, reader):
     gpus = reader()
     gpus.read()
     before = sum(entry for entry in calls(nvml).values())
     gpus.read()
-    assert sum(calls(nvml).values()) - before == 5
+    assert sum(calls(nvml).values()) - before == 7
     assert nvml.calls("nvmlDeviceGetComputeRunningProcesses_v3") == 0
 
 
 def calls(nvml):
     names = ("TotalEnergyConsumption", "PowerUsage", "UtilizationRates", "MemoryInfo_v2", "Temperature")
     more = ("EnforcedPowerLimit", "MigMode", "CudaComputeCapability", "MemoryBusWidth", "MaxClockInfo", "UUID", "Name")
-    return {name: nvml.calls(f"nvmlDeviceGet{name}") for name in (*names, *more)}
+    clocks = ("CurrentClocksEventReasons", "SupportedClocksEventReasons", "FieldValues")
+    return {name: nvml.calls(f"nvmlDeviceGet{name}") for name in (*names, *more, *clocks)}
 
 
 def test_a_lost_gpu_fails_the_whole_reading_and_comes_back(nvml, reader):
@@ -215,11 +220,41 @@ def test_bindings_that_lack_a_function_cost_its_fields(nvml):
     assert gpu["power_watts"] == 100.0
 
 
+def test_an_old_driver_and_old_bindings_tell_why_clocks_are_held_down_by_the_old_name(nvml, reader):
+    nvml.gpu(0, clock_event_reasons=0x28)
+    for which in ("Current", "Supported"):
+        nvml.fail(f"nvmlDeviceGet{which}ClocksEventReasons", FUNCTION_NOT_FOUND)
+    (gpu,) = reader().read()["gpus"]
+    assert (gpu["clock_reasons"], gpu["clock_reasons_known"]) == (0x28, 511)
+    lacking = {name: value for name, value in vars(pynvml).items() if not name.endswith("ClocksEventReasons")}
+    gpus = NvmlGpus(Devices(None, 0, 1, 1, 1, 0, pci_order=False), SimpleNamespace(**lacking))
+    (gpu,) = gpus.read()["gpus"]
+    gpus.close()
+    assert (gpu["clock_reasons"], gpu["clock_reasons_known"]) == (0x28, 511)
+
+
+@pytest.mark.parametrize("state", [{"capped_ns": -1}, {"capped_ns": 5, "capped_type": 1}])
+def test_a_driver_that_does_not_count_the_time_under_the_power_cap_says_nothing_of_it(nvml, reader, state):
+    nvml.gpu(0, **state)
+    (gpu,) = reader().read()["gpus"]
+    assert "power_capped_seconds" not in gpu
+    assert gpu["clock_reasons"] == 0
+
+
+def test_a_gpu_that_may_not_tell_why_its_clocks_are_held_down_says_nothing_of_it(nvml, reader):
+    for which in ("Current", "Supported"):
+        nvml.fail(f"nvmlDeviceGet{which}ClocksEventReasons", NOT_SUPPORTED)
+    (gpu,) = reader().read()["gpus"]
+    assert not {"clock_reasons", "clock_reasons_known"} & set(gpu)
+    assert nvml.calls("nvmlDeviceGetCurrentClocksThrottleReasons") == 0
+
+
 def test_eight_gpus_are_a_message_of_some_kilobytes(nvml, reader):
     nvml.set(gpus=8)
     for index in range(8):
         nvml.gpu(index, energy_mj=126_272_101_025 + index, power_mw=627_123, memory_used=71_234_567_890)
-    assert len(json.dumps(reader(length=8).read(), separators=(",", ":"))) < 8 * 520
+        nvml.gpu(index, clock_event_reasons=0x24, capped_ns=6_869_275_397_123)
+    assert len(json.dumps(reader(length=8).read(), separators=(",", ":"))) < 8 * 620
 
 
 def test_vllms_own_copy_of_the_bindings_goes_first(monkeypatch):

@@ -1,4 +1,4 @@
-"""The state of the GPUs between readings: their energy, and what their profiling counters measured.
+"""The state of the GPUs between readings: energy, what held the clocks down, what profiling counters measured.
 
 A part of the meter with the same rule: readings come in by ``take``, nothing here waits, reads a clock or does I/O.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pentameter.energy_account import EnergyAccount
 from pentameter.gpu_sources import GpuPicture, GpuSources
 from pentameter.readings import GpusReading
+from pentameter.throttling import ThrottleAccount
 from pentameter.windows import Continuity, Track
 from pentameter.world import Gpu, Rolled
 
@@ -58,6 +59,9 @@ class GpuMeter:
         self._tracks: defaultdict[str, Track] = defaultdict(new_track)
         self._profiles: defaultdict[str, Track] = defaultdict(new_track)
         self._profiled: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        self._throttling: defaultdict[str, ThrottleAccount] = defaultdict(ThrottleAccount)
+        self._throttled: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        """What the last snapshot had."""
         self.picture = NO_GPUS
         """As of the last look."""
 
@@ -75,6 +79,9 @@ class GpuMeter:
     def lose(self, source: str) -> None:
         """Note that a source is down: what it said last is true no more."""
         self._sources.lose(source)
+        for uuid, speaker in self.picture.sources.items():
+            if speaker == source:
+                self._throttling[uuid].break_off()
 
     def look(self, now: float, *, by_default: bool = True) -> GpuPicture:
         """Return who speaks of which GPU now, and whose each is; for ``by_default`` see ``GpuClaims``."""
@@ -87,7 +94,11 @@ class GpuMeter:
             for gpu in reading.gpus:
                 self._take_profile(gpu, reading.monotonic)
         for gpu in admitted.reading.gpus:
-            reset |= self._take_energy(gpu, admitted.reading.monotonic if gpu.read_at is None else gpu.read_at)
+            moment = admitted.reading.monotonic if gpu.read_at is None else gpu.read_at
+            reset |= self._take_energy(gpu, moment)
+            self._throttling[gpu.uuid].take(
+                moment, gpu.clock_reasons, gpu.clock_reasons_known, gpu.power_capped_seconds
+            )
         return reset
 
     def _take_energy(self, gpu: GpuReading, monotonic: float) -> bool:
@@ -145,6 +156,8 @@ class GpuMeter:
                 energy_scope=energy_scope(gpu.name),
                 energy_bases=_bases(self._accounts[gpu.uuid]),
                 source=picture.sources.get(gpu.uuid, ""),
+                throttled=self._newly_throttled(gpu.uuid),
+                throttled_bases=dict(self._throttling[gpu.uuid].bases),
             )
             for gpu in picture.reading.gpus
         )
@@ -161,6 +174,11 @@ class GpuMeter:
         rolled = Rolled.of(track, self._windows)
         young = {window.label for window in self._windows if now - (track.time or now) < window.seconds}
         return replace(rolled, windows={label: one for label, one in rolled.windows.items() if label in young})
+
+    def _newly_throttled(self, uuid: str) -> dict[str, float]:
+        seconds, before = self._throttling[uuid].seconds, self._throttled[uuid]
+        self._throttled[uuid] = dict(seconds)
+        return {reason: total - before.get(reason, 0.0) for reason, total in seconds.items()}
 
     def _with_server_ticks(self, gpus: tuple[Gpu, ...], named: Mapping[str, int]) -> tuple[Gpu, ...]:
         """Drain the GPUs of a server only together: a sum over some of them would lose the others' joules."""

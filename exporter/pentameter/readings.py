@@ -79,6 +79,12 @@ class GpuReading:
     memory_utilization_ratio: float | None = None
     """Share of TIME in which memory was read or written; it is not a share of the bandwidth."""
     temperature_celsius: float | None = None
+    clock_reasons: int | None = None
+    """NVML's bitmask of what holds the clocks down now (``throttling`` names the bits)."""
+    clock_reasons_known: int | None = None
+    """The bits that this board can set at all."""
+    power_capped_seconds: float | None = None
+    """Time for which the power limit held the clocks down, by the driver's own count since it was loaded."""
     compute_capability: str | None = None
     mig_enabled: bool | None = None
     memory_bus_width_bits: int | None = None

@@ -3,6 +3,9 @@
 Everything inside Pentameter is in base units (seconds, bytes, joules, watts, grams, dollars, ratios 0-1).
 """
 
+NANO = 1e-9
+"""SI nano: NVML's nanoseconds become seconds."""
+
 MILLI = 1e-3
 """SI milli: NVML's milliwatts and millijoules become watts and joules."""
 

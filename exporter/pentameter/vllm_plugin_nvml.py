@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pentameter.units import MILLI, MILLION, PERCENT
+from pentameter.vllm_plugin_clocks import clock_reasons, clock_reasons_known, power_capped
 from pentameter.vllm_plugin_devices import UntoldError
 from pentameter.vllm_plugin_wire import LONGEST_NAME
 
@@ -93,9 +94,9 @@ def _clock(nvml: Any, gpu: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"memory_clock_max_hz": nvml.nvmlDeviceGetMaxClockInfo(gpu, nvml.NVML_CLOCK_MEM) * MILLION}
 
 
-_EVERY_TIME: tuple[Question, ...] = (_energy, _power, _utilization, _memory, _temperature)
+_EVERY_TIME: tuple[Question, ...] = (_energy, _power, _utilization, _memory, _temperature, clock_reasons, power_capped)
 _NOW_AND_THEN: tuple[Question, ...] = (_limit, _mig)
-_ONCE: tuple[Question, ...] = (_capability, _bus, _clock)
+_ONCE: tuple[Question, ...] = (_capability, _bus, _clock, clock_reasons_known)
 
 
 class NvmlGpus:

@@ -198,6 +198,10 @@ class Gpu:
     """What its energy so far came from: ``measured``, ``integrated``, or either."""
     source: str = ""
     """Who speaks of it: ``plugin``, ``nvml``, ``dcgm``."""
+    throttled: Mapping[str, float] = field(default_factory=dict)
+    """Reason -> the seconds since the last snapshot for which it held the clocks down; of what the board can tell."""
+    throttled_bases: Mapping[str, str] = field(default_factory=dict)
+    """Reason -> how that is known: ``counter``, ``sampled``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,15 @@ def test_what_cannot_be_compared_is_left_out(integral, seconds):
     assert "gpu_energy_audit_ratio" not in names(measured(audited(187.0, integral, seconds)))
 
 
+def test_it_is_said_for_how_long_clocks_were_held_down_why_and_how_that_is_known():
+    held = {"power_cap": 1.25, "sw_thermal": 0.0}
+    samples = grown(replace(gpu(), throttled=held, throttled_bases={"power_cap": "counter", "sw_thermal": "sampled"}))
+    name = "gpu_throttled_seconds_total"
+    assert value(samples, name, gpu="GPU-0", reason="power_cap", basis="counter") == 1.25
+    assert value(samples, name, gpu="GPU-0", reason="sw_thermal", basis="sampled") == 0
+    assert len(samples) == 2
+
+
 def test_a_gpu_shows_what_it_offers_and_nothing_else():
     samples = measured(gpu(power_limit_watts=700.0, utilization_ratio=0.0, temperature_celsius=61.0, power_watts=60.0))
     assert value(samples, "gpu_power_limit_watts", gpu="GPU-0") == 700

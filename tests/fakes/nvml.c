@@ -9,6 +9,9 @@
  *   gpuN.uuid GPU-...           [GPU-0000000N-0000-4000-8000-000000000000]
  *   gpuN.name NVIDIA H200
  *   gpuN.energy_mj 1000         [0], and likewise power_mw, memory_used, utilization, ... as read below
+ *   gpuN.clock_event_reasons 4  bits of what holds the clocks down [0]; clock_event_reasons_known of what can [511]
+ *   gpuN.capped_ns 5000         field 74, the time under the power cap [0]; -1: it is not supported
+ *   gpuN.capped_type 3          the type that its value is said to have [3: 64 bits, unsigned]
  *   gpuN.mig_uuid MIG-...       of its MIG instance
  *   gpuN.since 12.5             from this CLOCK_MONOTONIC second on the counter grows by power_mw
  *   gpuN.gpm 0                  it has no performance monitor
@@ -153,11 +156,17 @@ EXPORT result nvmlDeviceGetClockInfo(device handle, int clock, unsigned *value) 
     return SUCCESS;
 }
 
-EXPORT result nvmlDeviceGetCurrentClocksEventReasons(device handle, unsigned long long *reasons) {
-    ENTER_DEVICE(handle);
-    *reasons = (unsigned long long)gpu_number(index_of(handle), "clock_event_reasons", 0);
-    return SUCCESS;
-}
+#define MASK(function, name, otherwise) \
+    EXPORT result function(device handle, unsigned long long *reasons) { \
+        ENTER_DEVICE(handle); \
+        *reasons = (unsigned long long)gpu_number(index_of(handle), name, otherwise); \
+        return SUCCESS; \
+    }
+
+MASK(nvmlDeviceGetCurrentClocksEventReasons, "clock_event_reasons", 0)
+MASK(nvmlDeviceGetSupportedClocksEventReasons, "clock_event_reasons_known", 0x1ff)
+MASK(nvmlDeviceGetCurrentClocksThrottleReasons, "clock_event_reasons", 0)
+MASK(nvmlDeviceGetSupportedClocksThrottleReasons, "clock_event_reasons_known", 0x1ff)
 
 EXPORT result nvmlDeviceGetCudaComputeCapability(device handle, int *major, int *minor) {
     ENTER_DEVICE(handle);

@@ -37,7 +37,7 @@ typedef struct {
 } field_value;
 
 static void answer_field(int gpu, field_value *field) {
-    enum { TOTAL_ENERGY = 83, POWER_AVERAGE = 185, POWER_INSTANT = 186, ENERGY = 191 };
+    enum { POWER_CAP = 74, TOTAL_ENERGY = 83, POWER_AVERAGE = 185, POWER_INSTANT = 186, ENERGY = 191 };
     enum { SCOPE_GPU, SCOPE_MODULE, SCOPE_MEMORY };
     enum { UNSIGNED_INT = 1, UNSIGNED_LONG_LONG = 3 };
     static const char *average[] = {"power_mw", "module_power_mw", "memory_power_mw"};
@@ -50,6 +50,11 @@ static void answer_field(int gpu, field_value *field) {
     if (field->field == TOTAL_ENERGY || (field->field == ENERGY && field->scope == SCOPE_GPU)) {
         field->type = UNSIGNED_LONG_LONG;
         field->value.quad = energy_mj(gpu);
+    } else if (field->field == POWER_CAP) {
+        double nanoseconds = gpu_number(gpu, "capped_ns", 0);
+        field->type = (uint32_t)gpu_number(gpu, "capped_type", UNSIGNED_LONG_LONG);
+        field->value.quad = nanoseconds < 0 ? 0 : (uint64_t)nanoseconds;
+        field->code = nanoseconds < 0 ? NOT_SUPPORTED : SUCCESS;
     } else if (is_power && field->scope <= SCOPE_MEMORY) {
         const char *name = (field->field == POWER_AVERAGE ? average : instant)[field->scope];
         double milliwatts = gpu_number(gpu, name, field->scope == SCOPE_GPU ? 100000 : -1);

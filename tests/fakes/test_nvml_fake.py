@@ -64,6 +64,10 @@ def test_clocks_cores_and_bus_width_are_those_of_an_h100(gpu):
     assert pynvml.nvmlDeviceGetMemoryBusWidth(gpu) == 5120
     assert pynvml.nvmlDeviceGetNumGpuCores(gpu) == 16896
     assert pynvml.nvmlDeviceGetCurrentClocksEventReasons(gpu) == 0
+    assert pynvml.nvmlDeviceGetSupportedClocksEventReasons(gpu) == pynvml.nvmlClocksEventReasonAll
+    (capped,) = pynvml.nvmlDeviceGetFieldValues(gpu, [pynvml.NVML_FI_DEV_PERF_POLICY_POWER])
+    assert (capped.valueType, capped.nvmlReturn) == (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, 0)
+    assert capped.value.ullVal == 0
 
 
 def test_a_running_counter_grows_by_power_and_time(nvml, gpu):

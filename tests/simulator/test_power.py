@@ -36,6 +36,17 @@ def test_no_work_draws_more_than_the_limit(meter):
     assert read_gpu(DEFAULT, meter, 0, 6.0).power_watts == pytest.approx(700.0)
 
 
+def test_the_time_at_the_limit_is_counted_as_that_under_the_power_cap(meter):
+    idle = read_gpu(DEFAULT, meter, 0, 4.0)
+    assert (idle.clock_reasons, idle.clock_reasons_known, idle.power_capped_seconds) == (0, 511, 0.0)
+    meter.add_work(5.0, 7.0, flops=2e16, moved_bytes=0.0)
+    within = read_gpu(DEFAULT, meter, 0, 5.5)
+    assert (within.clock_reasons, within.power_capped_seconds) == (4, 0.5)
+    meter.add_work(7.0, 8.0, flops=2e14, moved_bytes=0.0)
+    after = read_gpu(DEFAULT, meter, 0, 9.0)
+    assert (after.clock_reasons, after.power_capped_seconds) == (0, 2.0)
+
+
 def test_power_is_averaged_over_the_last_second(meter):
     meter.add_work(5.0, 6.0, flops=3.0e14, moved_bytes=0.0)
     # 430 W until 6.0 and 75 W after it

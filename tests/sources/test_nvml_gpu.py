@@ -24,6 +24,7 @@ def test_a_reading_is_in_base_units(nvml):
     nvml.gpu(0, name="NVIDIA H200", energy_mj=1_234_500, power_mw=350_000, power_limit_mw=700_000)
     nvml.gpu(0, memory_total=150_000_000_000, memory_used=90_000_000_000, memory_reserved=500_000_000)
     nvml.gpu(0, utilization=75, memory_utilization=25, temperature=61, mig=0, bus_width=6144, max_memory_mhz=3201)
+    nvml.gpu(0, clock_event_reasons=0x4, clock_event_reasons_known=0x1EF, capped_ns=6_869_000_000_000)
     source = NvmlSource(monotonic=lambda: 12.5, wall=lambda: 1_700_000_000.0)
 
     assert source.read() == GpusReading(
@@ -43,6 +44,9 @@ def test_a_reading_is_in_base_units(nvml):
                 utilization_ratio=0.75,
                 memory_utilization_ratio=0.25,
                 temperature_celsius=61.0,
+                clock_reasons=0x4,
+                clock_reasons_known=0x1EF,
+                power_capped_seconds=6869.0,
                 compute_capability="9.0",
                 mig_enabled=False,
                 memory_bus_width_bits=6144,

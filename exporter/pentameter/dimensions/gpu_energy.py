@@ -1,4 +1,4 @@
-"""Energy of each GPU: its joules, how they are known and whether they can be believed; power, heat, utilisation."""
+"""Energy of each GPU: its joules, how they are known and whether they can be believed; power, heat, throttling."""
 
 from __future__ import annotations
 
@@ -93,6 +93,21 @@ GPU_TEMPERATURE = Metric(
     "NVML's GPU temperature",
     ("gpu",),
 )
+GPU_THROTTLED = Metric(
+    "pentameter_gpu_throttled_seconds_total",
+    "counter",
+    Unit.SECONDS,
+    Dimension.ENERGY,
+    "Time for which the clocks of a GPU were held down, since the exporter saw it. reason=power_cap (the power limit, "
+    "which is normal under full load), sync_boost (by other GPUs), sw_thermal, hw_thermal, hw_power_brake, or "
+    "hw_slowdown, where the hardware names neither of the two before. Several may hold at once, so they do not add up. "
+    "basis=counter: the driver's own count; sampled: a reason that is there at a reading is held to have lasted since "
+    "the reading before. Reasons that the board cannot tell are absent, and so are all where dcgm-exporter is the "
+    "source.",
+    "basis=counter: increase of NVML's field 74; sampled: sum of the times between readings at which NVML's current "
+    "clocks event reasons name it",
+    ("gpu", "reason", "basis"),
+)
 METRICS = (
     GPU_ENERGY,
     GPU_ENERGY_INFO,
@@ -102,6 +117,7 @@ METRICS = (
     GPU_POWER_LIMIT,
     GPU_UTILIZATION,
     GPU_TEMPERATURE,
+    GPU_THROTTLED,
 )
 
 
@@ -143,6 +159,8 @@ def increments(world: World) -> Iterator[Sample]:
             yield GPU_ENERGY(_grown(gpu, "energy_joules"), gpu.reading.uuid)
             for kind in ANOMALIES:
                 yield GPU_ANOMALIES(_grown(gpu, f"anomaly/{kind}"), gpu.reading.uuid, kind)
+        for reason, seconds in gpu.throttled.items():
+            yield GPU_THROTTLED(seconds, gpu.reading.uuid, reason, gpu.throttled_bases[reason])
 
 
 def _grown(gpu: Gpu, key: str) -> float:

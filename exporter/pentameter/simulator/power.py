@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AVERAGING_SECONDS = 1.0
 DRIVER_VERSION = "simulated"
+POWER_CAPPED = 0x4
+ALL_REASONS = 0x1FF
+"""NVML's bits for why clocks are held down; on these boards nothing ever does but the power limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class Mark:
     busy_seconds: float
     memory_seconds: float
     celsius: float
+    capped_seconds: float
+    """Under the power limit."""
+    capped: bool = False
+    """Whether it was, up to this moment."""
 
 
 class PowerMeter:
@@ -39,7 +46,7 @@ class PowerMeter:
     def __init__(self, board: Board, start: float) -> None:
         self._board = board
         idle = board.ambient_celsius + board.celsius_per_watt * board.idle_watts
-        first = Mark(start - AVERAGING_SECONDS, board.energy_before_start_joules, 0.0, 0.0, idle)
+        first = Mark(start - AVERAGING_SECONDS, board.energy_before_start_joules, 0.0, 0.0, idle, 0.0)
         self._marks: deque[Mark] = deque([first])
 
     def add_work(self, start: float, end: float, flops: float, moved_bytes: float) -> None:
@@ -50,8 +57,9 @@ class PowerMeter:
         watts = min(board.power_limit_watts, board.active_watts + work_watts)
         if start > marks[-1].time:
             marks.append(self._extend(marks[-1], start, board.idle_watts, 0.0, 0.0))
+        capped = board.active_watts + work_watts > board.power_limit_watts
         memory_seconds = min(seconds, moved_bytes / board.bandwidth_bytes_per_second)
-        marks.append(self._extend(marks[-1], end, watts, seconds, memory_seconds))
+        marks.append(self._extend(marks[-1], end, watts, seconds, memory_seconds, capped=capped))
         # Nobody asks for a time before the start of the latest step, less the averaging window.
         while marks[1].time <= start - AVERAGING_SECONDS:
             marks.popleft()
@@ -68,11 +76,13 @@ class PowerMeter:
                 watts = (later.joules - earlier.joules) / (later.time - earlier.time)
                 busy = share * (later.busy_seconds - earlier.busy_seconds)
                 memory = share * (later.memory_seconds - earlier.memory_seconds)
-                return self._extend(earlier, time, watts, busy, memory)
+                return self._extend(earlier, time, watts, busy, memory, capped=later.capped)
             later = earlier
         return marks[0]
 
-    def _extend(self, mark: Mark, time: float, watts: float, busy: float, memory: float) -> Mark:
+    def _extend(
+        self, mark: Mark, time: float, watts: float, busy: float, memory: float, *, capped: bool = False
+    ) -> Mark:
         board = self._board
         seconds = time - mark.time
         settled = board.ambient_celsius + board.celsius_per_watt * watts
@@ -83,6 +93,8 @@ class PowerMeter:
             mark.busy_seconds + busy,
             mark.memory_seconds + memory,
             celsius,
+            mark.capped_seconds + seconds * capped,
+            capped,
         )
 
 
@@ -104,6 +116,9 @@ def read_gpu(preset: Preset, meter: PowerMeter, index: int, time: float) -> GpuR
         utilization_ratio=(now.busy_seconds - before.busy_seconds) / AVERAGING_SECONDS,
         memory_utilization_ratio=(now.memory_seconds - before.memory_seconds) / AVERAGING_SECONDS,
         temperature_celsius=float(round(now.celsius)),
+        clock_reasons=POWER_CAPPED if now.capped else 0,
+        clock_reasons_known=ALL_REASONS,
+        power_capped_seconds=now.capped_seconds,
         compute_capability=board.compute_capability,
         mig_enabled=False,
     )

@@ -15,8 +15,8 @@ LIBRARY_NOT_FOUND = 12
 GPU_IS_LOST = 15
 LIB_RM_VERSION_MISMATCH = 18
 UNKNOWN = 999
-_NOT_SUPPORTED = 3
-_FUNCTION_NOT_FOUND = 13
+NOT_SUPPORTED = 3
+FUNCTION_NOT_FOUND = 13
 _RESET_REQUIRED = 16
 _ARGUMENT_VERSION_MISMATCH = 25
 _GPU_NOT_FOUND = 28
@@ -24,7 +24,7 @@ _GPU_NOT_FOUND = 28
 REASONS = {
     UNINITIALIZED: "uninitialized",
     2: "invalid_argument",
-    _NOT_SUPPORTED: "not_supported",
+    NOT_SUPPORTED: "not_supported",
     NO_PERMISSION: "no_permission",
     6: "not_found",
     8: "insufficient_power",
@@ -32,7 +32,7 @@ REASONS = {
     10: "timeout",
     11: "irq_issue",
     LIBRARY_NOT_FOUND: "library_missing",
-    _FUNCTION_NOT_FOUND: "function_not_found",
+    FUNCTION_NOT_FOUND: "function_not_found",
     14: "corrupted_inforom",
     GPU_IS_LOST: "gpu_lost",
     _RESET_REQUIRED: "reset_required",
@@ -59,7 +59,7 @@ LIFECYCLE = frozenset(
 )
 """After these no handle can be trusted: the whole reading fails and NVML is initialised anew."""
 
-PERMANENT = frozenset({_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH})
+PERMANENT = frozenset({NOT_SUPPORTED, FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH})
 """The board or the driver will say the same next time, so it is not asked again."""
 
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pentameter.sources.nvml_clocks import clock_reasons, clock_reasons_known, power_capped
 from pentameter.sources.nvml_codes import LIFECYCLE, PERMANENT, UNKNOWN, code_of, nvml_errors, reason_of
 from pentameter.sources.nvml_gpm import METRICS, Gpm
 from pentameter.units import MILLI, MILLION, PERCENT
@@ -108,6 +109,9 @@ _QUESTIONS = (
     _Question(("memory_total_bytes", "memory_used_bytes", "memory_reserved_bytes"), (_memory_v2, _memory_v1)),
     _Question(("utilization_ratio", "memory_utilization_ratio"), (_utilization,)),
     _Question(("temperature_celsius",), (_temperature, _temperature_deprecated)),
+    _Question(("clock_reasons",), clock_reasons),
+    _Question(("power_capped_seconds",), (power_capped,)),
+    _Question(("clock_reasons_known",), clock_reasons_known, math.inf),
     _Question(("power_limit_watts",), (_power_limit,), _KEEP_SECONDS),
     _Question(("mig_enabled",), (_mig,), _KEEP_SECONDS),
     _Question(("compute_capability",), (_compute_capability,), math.inf),

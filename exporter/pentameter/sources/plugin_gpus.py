@@ -24,6 +24,8 @@ _MOST_WATTS = 1e5
 _MOST_BYTES = 1e15
 _MOST_HERTZ = 1e12
 _MOST_INDEX = 4096
+_MOST_SECONDS = 1e11
+"""More than 64 bits of nanoseconds hold."""
 _LONGEST_UUID = 128
 MOST_MONOTONIC = 1e12
 
@@ -38,9 +40,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "memory_utilization_ratio": (0.0, 1.0),
     "temperature_celsius": (-273.0, 1000.0),
     "memory_clock_max_hz": (0.0, _MOST_HERTZ),
+    "power_capped_seconds": (0.0, _MOST_SECONDS),
     "read_at": (0.0, MOST_MONOTONIC),
 }
 """Field of ``GpuReading`` -> the least and the most that it can be, in its unit."""
+
+_MASKS = ("clock_reasons", "clock_reasons_known")
 
 
 def told_gpus(entry: Mapping[str, Any], whose: Mapping[str, str], instance: str) -> ToldGpus:
@@ -107,6 +112,7 @@ def _gpu(fields: Mapping[str, Any]) -> GpuReading:
         name: float(number(fields[name], *limits)) for name, limits in _RANGES.items() if fields.get(name) is not None
     }
     capability, bus, mig = (fields.get(name) for name in ("compute_capability", "memory_bus_width_bits", "mig_enabled"))
+    reasons: dict[str, Any] = {name: whole(fields[name]) for name in _MASKS if fields.get(name) is not None}
     if mig is not None and not isinstance(mig, bool):
         raise UnsoundError("mig_enabled")
     return GpuReading(
@@ -117,4 +123,5 @@ def _gpu(fields: Mapping[str, Any]) -> GpuReading:
         memory_bus_width_bits=None if bus is None else whole(bus),
         mig_enabled=mig,
         **numbers,
+        **reasons,
     )
