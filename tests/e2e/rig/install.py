@@ -1,4 +1,4 @@
-"""Install the rig: a real vLLM for CPU in a cached environment, this checkout beside it, and Prometheus with promtool.
+"""Install the rig: a real vLLM for CPU in a cached environment, this checkout beside it, Prometheus, Alertmanager.
 
 Run ``python tests/e2e/rig/install.py``; a second run finds everything in place and does nothing. Only
 the standard library is used here, so that any Python >= 3.11 can run it.
@@ -34,6 +34,9 @@ NOT_FOR_A_TEXT_MODEL_ON_CPU = frozenset({"torch", "torchaudio", "torchvision", "
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 """Under which names a Chromium may be on PATH."""
+
+ALERTMANAGER = ("prometheus-alertmanager", "alertmanager")
+"""Under which names Alertmanager may be on PATH: Debian's, its own."""
 
 POLICY_RC_D = Path("/usr/sbin/policy-rc.d")
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -84,7 +87,7 @@ def checkout_is_installed() -> bool:
     """Say whether this checkout, with its present entry points, is what vLLM loads the plugin from."""
     if os.environ.get("PENTAMETER_E2E_VLLM_PYTHON"):
         done = subprocess.run([str(vllm_python()), "-c", WHERE_IS_OURS], check=True, capture_output=True, text=True)
-        return json.loads(done.stdout) == [CHECKOUT.as_uri()]
+        return bool(json.loads(done.stdout) == [CHECKOUT.as_uri()])
     return checkout_stamp_file().is_file() and checkout_stamp_file().read_text() == checkout_stamp()
 
 
@@ -112,6 +115,10 @@ def what_is_missing() -> list[str]:
         for program in ("prometheus", "promtool")
         if shutil.which(program) is None
     )
+    if not alertmanager_is_installed():
+        missing.append(
+            "alertmanager and amtool are not on PATH (Debian and Ubuntu: apt-get install prometheus-alertmanager)"
+        )
     return missing
 
 
@@ -125,7 +132,13 @@ def install() -> None:
     install_vllm()
     install_checkout()
     install_prometheus()
+    install_alertmanager()
     install_chromium()
+    # Imported late: it imports this file, and a script's own folder is all that it can import from.
+    sys.path.insert(0, str(CHECKOUT / "tests"))
+    from e2e.rig.kubernetes_tools import install_kubernetes_tools
+
+    install_kubernetes_tools()
     say(f"the rig is complete: {vllm_python()}, {shutil.which('prometheus')}, {shutil.which('promtool')}")
 
 
@@ -224,6 +237,29 @@ def install_prometheus() -> None:
         )
         raise RigError(message)
     apt_get("prometheus")
+
+
+def alertmanager_is_installed() -> bool:
+    """Say whether Alertmanager and its amtool are on PATH."""
+    return any(shutil.which(name) for name in ALERTMANAGER) and shutil.which("amtool") is not None
+
+
+def install_alertmanager() -> None:
+    """Install Debian's package, unless Alertmanager and amtool are on PATH.
+
+    Raises:
+        RigError: it is missing and this process may not install it.
+    """
+    if alertmanager_is_installed():
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        message = (
+            "alertmanager and amtool are not on PATH. As root on Debian or Ubuntu: apt-get install "
+            "--no-install-recommends prometheus-alertmanager. Elsewhere: unpack a release of Alertmanager and put both "
+            "programs on PATH."
+        )
+        raise RigError(message)
+    apt_get("prometheus-alertmanager")
 
 
 def install_chromium() -> None:

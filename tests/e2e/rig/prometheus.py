@@ -7,9 +7,12 @@ import subprocess
 import tempfile
 import urllib.parse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from e2e.rig.process import ServerProcess, free_port, http_get
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 START_SECONDS = 30.0
 
@@ -22,21 +25,35 @@ class PrometheusServer:
     Args:
         targets: ``host:port`` of each ``/metrics`` to scrape; the label ``instance`` tells them apart.
         scrape_interval: in Prometheus's notation; also the time limit of a scrape.
+        rules: a file of rules to evaluate.
+        alertmanagers: ``host:port`` of each Alertmanager that is told of alerts.
+        labels: target -> what service discovery would say of it, such as its namespace.
     """
 
-    def __init__(self, targets: list[str], scrape_interval: str = "1s") -> None:
+    def __init__(
+        self,
+        targets: list[str],
+        scrape_interval: str = "1s",
+        rules: Path | None = None,
+        alertmanagers: Sequence[str] = (),
+        labels: Mapping[str, Labels] | None = None,
+    ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self._folder = tempfile.TemporaryDirectory(prefix="pentameter-prometheus-")
         folder = Path(self._folder.name)
+        self.store = folder / "data"
+        """Where blocks of the past may be put before the start."""
         config = folder / "prometheus.yml"
+        told = {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]}
+        loaded = {"rule_files": [str(rules)], "alerting": told} if rules else {}
         # JSON is YAML.
-        config.write_text(json.dumps(configuration(targets, scrape_interval)))
+        config.write_text(json.dumps(configuration(targets, scrape_interval, labels or {}) | loaded))
         self._process = ServerProcess(
             f"prometheus-{self.url.rpartition(':')[2]}",
             [
                 "prometheus",
                 f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
+                f"--storage.tsdb.path={self.store}",
                 f"--web.listen-address={self.url.removeprefix('http://')}",
             ],
         )
@@ -56,6 +73,11 @@ class PrometheusServer:
         result = self._api("query", query=promql)
         return [(series["metric"], float(series["value"][1])) for series in result]
 
+    def alertmanagers(self) -> int:
+        """Return how many Alertmanagers it has found: alerts that fire sooner are told of a minute later."""
+        page = json.loads(http_get(f"{self.url}/api/v1/alertmanagers"))
+        return len(page["data"]["activeAlertmanagers"])
+
     def query_range(
         self, promql: str, start: float, end: float, step: str = "1s"
     ) -> list[tuple[Labels, list[tuple[float, float]]]]:
@@ -71,11 +93,16 @@ class PrometheusServer:
         return result
 
 
-def configuration(targets: list[str], scrape_interval: str) -> dict[str, Any]:
+def configuration(targets: list[str], scrape_interval: str, labels: Mapping[str, Labels]) -> dict[str, Any]:
     """Return the configuration that scrapes the targets under one job."""
     return {
         "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
-        "scrape_configs": [{"job_name": "rig", "static_configs": [{"targets": targets}]}],
+        "scrape_configs": [
+            {
+                "job_name": "rig",
+                "static_configs": [{"targets": [target], "labels": labels.get(target, {})} for target in targets],
+            }
+        ],
     }
 
 
