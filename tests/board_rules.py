@@ -101,6 +101,16 @@ def panels_are_explained(board: Board) -> list[str]:
     return faults
 
 
+def panels_say_why_they_are_empty(board: Board) -> list[str]:
+    """A panel without figures tells what it waits for, not Grafana's "No data"."""
+    said = [
+        (panel.get("title"), panel.get("fieldConfig", {}).get("defaults", {}).get("noValue", ""))
+        for panel in board_files.panels(board)
+        if panel["type"] != "text"
+    ]
+    return [f"{title}: {text!r}" for title, text in said if text.strip().lower() in {"", "-", "no data"}]
+
+
 def panels_have_units(board: Board) -> list[str]:
     """Numbers have units that Grafana knows or that are spelt out as a suffix."""
     faults = []
@@ -236,6 +246,7 @@ RULES: tuple[Callable[[Board], list[str]], ...] = (
     variables_used_exist,
     panels_use_the_datasource,
     panels_are_explained,
+    panels_say_why_they_are_empty,
     panels_have_units,
     panels_have_queries,
     ids_are_unique,

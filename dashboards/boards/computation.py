@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boards.kit import Board, Column, Row, query, rate, select, stat, table, target, timeseries
-from boards.parts import FLAG, GPU, GPUS, MODEL, PEAKS, TOKENS_PER_SECOND, WHO, of_gpus
+from boards import figures, replicas
+from boards.kit import Board, Column, Row, query, select, stat, table, target, timeseries
+from boards.money import MODEL as MODEL_NAME
+from boards.parts import MODEL, PEAKS, TRAFFIC
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models import dashboard
@@ -13,16 +15,11 @@ if TYPE_CHECKING:
 _MFU = "pentameter_mfu_ratio"
 _RIDGE = "pentameter_roofline_ridge_flops_per_byte"
 _INFO = "pentameter_model_info"
-# A rate over a window that began before the first scrape is too small to divide by.
-_PER_STEP = (
-    f"({select('pentameter_tokens_per_second', phase='generation')}"
-    f" and ignoring (phase, window) ({select('pentameter_engine_steps_total')} offset $window))"
-    f" / ignoring (phase, window) ({rate('pentameter_engine_steps_total')} > 0)"
-)
+_SEEN = select("pentameter_window_coverage_seconds")
 _MODEL_LABELS = {
+    "model_name": "Model",
     "server": "Server",
     "engine": "Engine",
-    "model_name": "Model",
     "architecture": "Architecture",
     "quantization": "Quantisation",
     "kv_cache_dtype": "KV cache",
@@ -30,10 +27,6 @@ _MODEL_LABELS = {
     "pipeline_parallel_size": "Pipeline parallel",
     "contexts": "Contexts from",
 }
-
-
-def _bound(phase: str) -> str:
-    return select("pentameter_roofline_bound", phase=phase, bound="compute")
 
 
 def _parameters(kind: str) -> Column:
@@ -44,16 +37,17 @@ def _parameters(kind: str) -> Column:
 
 
 def _limit(title: str, phase: str) -> dashboard.Panel:
+    """Return what limits a phase: the sum of the greatest and the least flag is 1 where the engines differ."""
+    flags = f"max by (model_name) ({replicas.bound(phase)}) + min by (model_name) ({replicas.bound(phase)})"
     return stat(
         title,
-        [query(_bound(phase), WHO)],
+        [query(flags, MODEL_NAME)],
         unit="none",
         text="By the phase's own work against the roofline. Prefill should be limited by computing; decode is by memory"
-        " unless very many sequences decode at once.",
+        " unless very many sequences decode at once. mixed: the engines of the model differ.",
         span=4,
         needs=PEAKS,
-        graph=False,
-        values={"1": ("compute", "blue"), "0": ("memory", "purple")},
+        values={"2": ("compute", "blue"), "1": ("mixed", "text"), "0": ("memory", "purple")},
     )
 
 
@@ -62,7 +56,7 @@ FINE = Row(
     (
         stat(
             "MFU",
-            [query(select(_MFU, phase="all", basis="model"), WHO)],
+            [query(figures.mfu("model_name", "all", "model"), MODEL_NAME)],
             unit="percentunit",
             text="Share of what the GPUs could compute in all of the window, idle time included. A server that mostly"
             " decodes has a low one by nature: the lecture's 20 to 45 % are of training.",
@@ -71,10 +65,11 @@ FINE = Row(
             needs=PEAKS,
         ),
         stat(
-            "Prefill MFU",
-            [query(select(_MFU, phase="prefill", basis="model"), WHO)],
+            "MBU",
+            [query(figures.mbu("model_name", "all", "model"), MODEL_NAME)],
             unit="percentunit",
-            text="The part of MFU that computes prompts.",
+            text="Share of the bytes that the GPUs' memory could have moved in all of the window, idle time included."
+            " Decode lives on it.",
             span=4,
             decimals=1,
             needs=PEAKS,
@@ -83,18 +78,20 @@ FINE = Row(
         _limit("Decode is limited by", "decode"),
         stat(
             "Output tokens per step",
-            [query(_PER_STEP, WHO)],
-            unit="short",
+            [query(figures.tokens_per_step(), MODEL_NAME)],
+            unit="none",
             text="Mean number of sequences that an engine's step makes a token for: the batch that decode shares the"
             " weights among.",
             span=4,
             decimals=1,
+            needs=TRAFFIC,
         ),
         stat(
-            "Models that are not understood",
-            [query(f"count ({select('pentameter_model_unknown')}) or vector(0)", "models")],
+            "Unknown models",
+            [query(f"count ({select('pentameter_model_unknown')}) or 0 * count ({_SEEN})", "models")],
             unit="none",
-            text="Where a model is not understood, all figures of basis=model are left out; the label reason says why.",
+            text="Engines whose model is not understood: all their figures of basis=model are left out, and the label"
+            " reason of the metric says why.",
             span=4,
             decimals=0,
             steps={1: "orange"},
@@ -107,115 +104,89 @@ UTILISATION = Row(
     (
         timeseries(
             "MFU by phase",
-            [query(select(_MFU, phase="=~prefill|decode", basis="model"), f"{{{{phase}}}} {WHO}")],
+            [query(figures.mfu("model_name, phase", basis="model"), f"{{{{phase}}}} {MODEL_NAME}")],
             unit="percentunit",
-            text="The two phases are shares of the same whole and add up to all.",
+            text="The two phases are shares of the same whole and add up to all. Engines are weighted by the peak of"
+            " their GPU.",
+            span=8,
             needs=PEAKS,
         ),
         timeseries(
-            "MFU by basis",
-            [query(select(_MFU, phase="all"), f"{{{{basis}}}} {WHO}")],
-            unit="percentunit",
-            text="model: our own count. vllm: vLLM's estimate, which ignores the causal mask and holds an FP8 model"
-            " against the 16-bit peak. measured: time in which tensor pipes were active, an upper end.",
-            needs=f"{PEAKS}, or {FLAG}",
-        ),
-        timeseries(
-            "FLOPs per GPU by phase",
+            "Output tokens, all and good",
             [
+                query(figures.output_tokens_per_second(), f"all {MODEL_NAME}"),
                 query(
-                    rate("pentameter_model_flops_total", phase="=~prefill|decode", basis="model"),
-                    f"{{{{phase}}}} {WHO}",
-                )
+                    f"sum by (model_name, slo) ({select('pentameter_goodput_tokens_per_second')})",
+                    f"good {{{{slo}}}} {MODEL_NAME}",
+                ),
             ],
-            unit="flops",
-            needs=MODEL,
-        ),
-        timeseries(
-            "FLOPs per GPU by basis",
-            [query(rate("pentameter_model_flops_total", phase="all"), f"{{{{basis}}}} {WHO}")],
-            unit="flops",
-            text="Our own count beside vLLM's.",
-            needs=f"{MODEL}, or {FLAG}",
-        ),
-        timeseries(
-            "What comes of it: output tokens, all and good",
-            [
-                query(select("pentameter_tokens_per_second", phase="generation"), f"all {WHO}"),
-                query(select("pentameter_goodput_tokens_per_second"), f"kept {{{{slo}}}} {WHO}"),
-            ],
-            unit=TOKENS_PER_SECOND,
-            text="Work for a request that came too late was done all the same.",
+            unit="short",
+            axis="tokens/s",
+            decimals=1,
+            text="What comes of the work. good: of requests that kept the SLO (from request records). Work for a"
+            " request that came too late was done all the same.",
+            span=8,
         ),
         timeseries(
             "Output tokens per step over time",
-            [query(_PER_STEP, WHO)],
-            unit="short",
+            [query(figures.tokens_per_step(), MODEL_NAME)],
+            unit="none",
             text="A greater batch uses the same reading of the weights for more tokens: MFU rises with it.",
+            span=8,
+            needs=TRAFFIC,
         ),
     ),
 )
 
 ROOFLINE = Row(
-    "Roofline",
+    "Roofline: is computing or memory the limit?",
     (
         timeseries(
             "Arithmetic intensity against the ridge",
             [
-                query(select("pentameter_arithmetic_intensity_flops_per_byte", basis="model"), f"{{{{phase}}}} {WHO}"),
+                query(figures.intensity(), f"{{{{phase}}}} {MODEL_NAME}"),
                 target(
                     f"max by (precision) ({select(_RIDGE, precision='=~16bit|fp8')})",
-                    "ridge, {{precision}}",
+                    "ridge at {{precision}}",
                 ),
             ],
-            unit="suffix: FLOP/B",
-            text="Below the ridge memory bandwidth is the limit, above it computing. The lecture has 50 to 200 for"
-            " prefill and 1 to 10 for decode; a large prefill batch is far above, a large decode batch too.",
+            unit="short",
+            axis="FLOP per byte",
+            decimals=0,
+            text="FLOPs over bytes moved. Below the dashed ridge memory bandwidth is the limit, above it computing; a"
+            " model in FP8 has the FP8 ridge. The lecture has 50 to 200 for prefill and 1 to 10 for decode; a large"
+            " prefill batch is far above, a large decode batch too.",
             needs=PEAKS,
             logarithmic=True,
-            height=9,
+            height=11,
         ),
         timeseries(
             "Computing and memory bandwidth in use",
             [
-                query(select(_MFU, phase="all", basis="model"), f"MFU {WHO}"),
-                query(select("pentameter_mbu_ratio", phase="all", basis="model"), f"MBU {WHO}"),
+                query(figures.mfu("model_name", "all", "model"), f"MFU {MODEL_NAME}"),
+                query(figures.mbu("model_name", "all", "model"), f"MBU {MODEL_NAME}"),
             ],
             unit="percentunit",
             text="The greater of the two is the nearer limit. Where both are low, the GPU waits: for requests, for the"
             " processor, or for other GPUs.",
             needs=PEAKS,
-            height=9,
-        ),
-        timeseries(
-            "What limits each phase",
-            [
-                query(_bound("prefill"), f"prefill {WHO}"),
-                query(_bound("decode"), f"decode {WHO}"),
-            ],
-            unit="none",
-            text="1: computing. 0: memory bandwidth.",
-            needs=PEAKS,
-            steps=True,
-            most=1,
-            height=6,
-        ),
-        timeseries(
-            "Time with a kernel on the GPU",
-            [query(of_gpus("pentameter_gpu_utilization_ratio"), GPU)],
-            unit="percentunit",
-            text="A share of time, not of computing power: 100 % of it may be 3 % MFU.",
-            needs=GPUS,
-            most=1,
-            height=6,
+            height=11,
         ),
     ),
 )
 
 DETAILS = Row(
-    "Details: models, peaks, steps",
+    "Details: models and peaks",
     (
-        table("Models", _MODEL_LABELS, (_parameters("total"), _parameters("active")), needs=MODEL, height=6),
+        table(
+            "Models",
+            _MODEL_LABELS,
+            (_parameters("total"), _parameters("active")),
+            widths={"Server": 110, "Engine": 70, "Architecture": 170, "Quantisation": 100, "KV cache": 80},
+            text="What the engines were found to serve. A mixture of experts uses the active parameters alone.",
+            needs=MODEL,
+            height=6,
+        ),
         table(
             "Peaks of one GPU",
             {"server": "Server", "engine": "Engine", "precision": "Precision"},
@@ -232,14 +203,9 @@ DETAILS = Row(
                     decimals=0,
                 ),
             ),
-            span=12,
+            text="Dense, without structured sparsity. The ridge is the peak over the memory bandwidth.",
+            height=6,
             needs=PEAKS,
-        ),
-        timeseries(
-            "Engine steps",
-            [query(rate("pentameter_engine_steps_total"), WHO)],
-            unit="suffix: steps/s",
-            text="Steps that made output.",
         ),
     ),
     collapsed=True,
@@ -249,5 +215,5 @@ BOARD = Board(
     slug="computation",
     title="Computation and roofline",
     description="How much of what the GPUs can compute is done, by phase, and whether computing or memory limits it.",
-    rows=(FINE, UTILISATION, ROOFLINE, DETAILS),
+    rows=(FINE, UTILISATION, ROOFLINE, replicas.COMPUTATION, DETAILS),
 )

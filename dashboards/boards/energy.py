@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from boards import figures
 from boards.carbon import CARBON, KNOWN, PLACES
-from boards.kit import Board, Column, Row, query, rate, select, stat, table, target, timeseries, total_rate
-from boards.parts import ENERGY, GPU, GPUS, GRAMS_PER_KWH, GRID, RECORDS, TRAFFIC, WHO, WHOSE, drift, of_gpus
+from boards.energy_known import DETAILS
+from boards.gpus import GPUS_OVER_TIME
+from boards.kit import Board, Column, Row, query, rate, select, stat, table, timeseries, total_rate
+from boards.many import GOOD_REQUESTS, REQUESTS, TOKENS, dearest, together
+from boards.parts import ENERGY, GPUS, GRAMS_PER_KWH, GRID, RECORDS, TRAFFIC, of_gpus
 
-_INTENSIVE = "pentameter_energy_per_token_joules"
-_SPLIT = "20 minutes of varied load (pentameter_energy_split_known says why not)"
+MODEL = "{{model_name}}"
+PHASES_KNOWN = "about 20 minutes of varied load; the panel beside says what is missing"
+HOT = 85
+"""Degrees from which the shipped alert PentameterGpuHot fires."""
+
 _STATES = ("active", "idle", "asleep", "unobserved")
+_NOW = "$__rate_interval"
 
 
-def _watts(state: str) -> str:
-    return f"sum ({rate(f'pentameter_{state}_energy_joules_total')})"
+def _joules(state: str = "", span: str = "$window") -> str:
+    return f"sum ({rate(f'pentameter_{state}energy_joules_total', span)})"
 
+
+_per_token = figures.energy_per_output_token(component="gpu")
+_page = select("pentameter_carbon_per_page_grams")
+_here = select("pentameter_grid_intensity_grams_per_kwh")
 
 FINE = Row(
     "Is it fine?",
@@ -21,226 +33,130 @@ FINE = Row(
         stat(
             "Power",
             [query(f"sum ({select('pentameter_power_watts')})", "power")],
-            unit="watt",
-            text="GPUs, and where it is known the servers' part of their machines and of the building.",
-            span=4,
-            needs=GPUS,
+            unit="watt", span=4, needs=GPUS,
+            text="All chosen servers: their GPUs, and where it is known their part of the hosts and of the building.",
         ),
         stat(
-            "GPU energy per generated token",
-            [query(select(_INTENSIVE, tokens="generated", scope="gpu"), WHOSE)],
-            unit="joule",
-            text="Idle time included. The lecture's 40 J (400 W, 10 tokens per second) is one stream without a batch.",
-            span=4,
-            decimals=3,
-            needs=f"{ENERGY} and {TRAFFIC}",
+            "GPU energy per output token",
+            [query(dearest(_per_token), MODEL)],
+            unit="joule", span=4, needs=f"{ENERGY} and {TRAFFIC}",
+            text="Joules of the GPUs over generated tokens, idle time included; of many models, the four that need the "
+            "most. It falls as batches grow: a GPU of 400 W at 10 tokens per second, one stream alone, takes 40 J.",
         ),
         stat(
             "Energy without work",
-            [
-                query(
-                    f"({_watts('idle')} + {_watts('asleep')}) / (sum ({rate('pentameter_energy_joules_total')}) > 0)",
-                    "idle or asleep",
-                )
-            ],
-            unit="percentunit",
-            text="Share of all energy that flowed while no request ran.",
-            span=4,
-            decimals=1,
-            steps={0.25: "orange", 0.5: "red"},
-            needs=ENERGY,
+            [query(f"({_joules('idle_')} + {_joules('asleep_')}) / ({_joules()} > 0)", "idle or asleep")],
+            unit="percentunit", decimals=1, span=4, needs=ENERGY,
+            text="Share of all energy that flowed while no request ran, over the window.",
         ),
         stat(
             "Carbon per page",
-            [query(select("pentameter_carbon_per_page_grams"), f"{{{{kind}}}} {WHOSE}")],
-            unit="massg",
-            text="A page is 500 words. operational: of the energy; embodied: of making the hardware. The lecture quotes"
-            " 15 g for Llama-3-70B and 0.18 g for Gemma-2B.",
-            span=4,
-            decimals=4,
-            needs=f"{GRID}, and {TRAFFIC}",
+            [query(dearest(f"sum by (model_name) ({together(_page, TOKENS, 'model_name, kind')})"), MODEL)],
+            unit="massg", span=4, needs=f"{GRID}, and {TRAFFIC}",
+            text="CO2-equivalent of 500 generated words: of the electricity, and the hardware's share. Published "
+            "figures run from 0.18 g (Gemma-2B) to 15 g (Llama-3-70B).",
         ),
         stat(
             "Grid intensity",
-            [query(f"max by (region) ({select('pentameter_grid_intensity_grams_per_kwh')})", "{{region}}")],
-            unit=GRAMS_PER_KWH,
-            text="Location-based and average.",
-            span=4,
-            decimals=0,
-            needs=GRID,
-            names=True,
+            [query(f"max by (region) ({_here})", "{{region}}")],
+            unit=GRAMS_PER_KWH, decimals=0, span=4, needs=GRID,
+            text="Grams of CO2-equivalent that a kilowatt-hour of the grid emits here: location-based and average.",
         ),
         stat(
             "Hottest GPU",
             [query(f"max ({of_gpus('pentameter_gpu_temperature_celsius')})", "hottest")],
-            unit="celsius",
-            text="NVIDIA's data-centre GPUs slow down somewhere above 85 degrees, by model.",
-            span=4,
-            decimals=0,
-            steps={83: "orange", 90: "red"},
-            needs=GPUS,
+            unit="celsius", decimals=0, span=4, steps={HOT: "red"}, needs=GPUS,
+            text=f"Red above {HOT} degrees, where the alert PentameterGpuHot fires: data-centre GPUs slow down soon "
+            "after.",
         ),
     ),
-)
+)  # fmt: skip
 
 POWER = Row(
-    "Power and energy per token",
+    "Power, and energy per token and request",
     (
         timeseries(
             "Power by component",
             [query(f"sum by (component) ({select('pentameter_power_watts')})", "{{component}}")],
-            unit="watt",
-            text="All chosen servers together.",
-            stacked=True,
-            needs=GPUS,
+            unit="watt", stacked=True, height=10, needs=GPUS,
+            text="All chosen servers together. gpu: measured; host: their part of the machines; overhead: what cooling "
+            "and supply add (PUE).",
         ),
         timeseries(
-            "Power by what the server did",
-            [query(_watts(state), state) for state in _STATES],
-            unit="watt",
-            text="Energy over the window by whether a request ran, none ran, vLLM slept, or it did not tell.",
-            stacked=True,
-            needs=ENERGY,
+            "Power by what the servers did",
+            [query(_joules(f"{state}_", _NOW), state) for state in _STATES],
+            unit="watt", stacked=True, height=10, needs=ENERGY,
+            text="active: a request ran; idle: none did; asleep: vLLM slept; unobserved: vLLM did not answer.",
         ),
         timeseries(
-            "Energy per generated token",
-            [query(select(_INTENSIVE, tokens="generated"), f"{{{{scope}}}} {WHOSE}")],
-            unit="joule",
-            text="gpu: the GPUs alone; it: with the host; facility: with the building. It falls as batches grow.",
-            needs=f"{ENERGY} and {TRAFFIC}",
+            "Energy per output token",
+            [
+                query(_per_token, f"GPUs {MODEL}"),
+                query(figures.energy_per_output_token(), f"all {MODEL}"),
+            ],
+            unit="joule", height=9, needs=f"{ENERGY} and {TRAFFIC}",
+            text="Over the window, idle time included. GPUs: theirs alone; all: with hosts and buildings, as far as "
+            "known. It falls as batches grow.",
         ),
         timeseries(
             "Energy per request",
             [
-                query(select("pentameter_energy_per_request_joules", scope="gpu"), f"any request {WHOSE}"),
-                query(select("pentameter_energy_per_good_request_joules", scope="gpu"), f"{{{{slo}}}} good {WHOSE}"),
+                query(together(select("pentameter_energy_per_good_request_joules", scope="gpu"), GOOD_REQUESTS,
+                               "model_name, slo", "slo"), f"good: {{{{slo}}}} {MODEL}"),
+                query(together(select("pentameter_energy_per_request_joules", scope="gpu"), REQUESTS, "model_name"),
+                      f"any {MODEL}"),
             ],
-            unit="joule",
-            text="The GPUs' energy over all requests, and over those that kept the SLO alone.",
+            unit="joule", logarithmic=True, height=9,
             needs=f"{ENERGY} and {TRAFFIC}; good requests need {RECORDS}",
+            text="The GPUs' energy over all finished requests, and over those alone that kept the SLO. Where the lines "
+            "part, energy goes into requests that came too late.",
         ),
     ),
-)
+)  # fmt: skip
 
+_known = select("pentameter_energy_split_known")
 PHASES = Row(
-    "Energy by phase",
+    "Energy by phase: reading prompts (prefill) and writing answers (decode)",
     (
         timeseries(
             "Power by phase",
-            [query(total_rate("pentameter_phase_energy_joules_total", by="phase"), "{{phase}}")],
-            unit="watt",
-            text="A fit over the last hour. idle is what flows without any work, all the time. unattributed: the split"
-            " was not known.",
-            stacked=True,
-            span=10,
-            needs=ENERGY,
+            [query(total_rate("pentameter_phase_energy_joules_total", by="phase", span=_NOW), "{{phase}}")],
+            unit="watt", stacked=True, span=8, height=9, needs=ENERGY,
+            text="Of the GPUs, by a fit over the last hour. idle: what flows without any work, all the time; "
+            "unattributed: while the fit was not known.",
         ),
         timeseries(
             "Energy per token by phase",
             [
-                query(select("pentameter_energy_per_phase_token_joules"), f"{{{{phase}}}} {WHOSE}"),
-                query(select("pentameter_energy_per_phase_token_error_joules"), f"{{{{phase}}}}, error {WHOSE}"),
+                query(f"max by (model_name, phase) ({select('pentameter_energy_per_phase_token_joules')})",
+                      f"{{{{phase}}}} {MODEL}"),
+                query(f"max by (model_name, phase) ({select('pentameter_energy_per_phase_token_error_joules')})",
+                      f"error of {{{{phase}}}} {MODEL}"),
             ],
-            unit="joule",
-            text="Beyond idle power, with the standard error of the fit.",
-            span=8,
-            needs=_SPLIT,
+            unit="joule", span=8, height=9, needs=PHASES_KNOWN,
+            text="Beyond idle power: of a prompt token that was computed (prefill) and of a generated one (decode), "
+            "with the standard error of the fit. Of several servers, the greatest.",
         ),
         table(
-            "Is the split known?",
-            {"server": "Server", "reason": "Why not"},
+            "Is the division by phase known?",
+            {"reason": "State"},
             (
                 Column(
-                    "Known",
-                    f"max by (server, reason) ({select('pentameter_energy_split_known')})",
-                    "bool_yes_no",
+                    "Servers",
+                    f'count by (reason) (label_replace({_known} == 0 or {_known}, "reason", "known", "reason", ""))',
+                    "short", width=90,
                 ),
             ),
-            span=6,
-            needs=ENERGY,
+            span=8, height=9, needs=ENERGY,
+            text="few_windows: less than 20 minutes seen. ill_conditioned: load varied too little to tell the phases "
+            "apart. poor_fit, uncertain: the fit is too coarse to be told.",
         ),
     ),
-)
-
-BOARDS = Row(
-    "GPUs",
-    (
-        timeseries(
-            "Power of each GPU",
-            [
-                query(of_gpus("pentameter_gpu_power_watts"), GPU),
-                target(of_gpus("pentameter_gpu_power_limit_watts"), GPU),
-            ],
-            unit="watt",
-            text="A GPU that stays at its limit (dashed) is slowed down by it.",
-            needs=GPUS,
-        ),
-        timeseries(
-            "Temperature of each GPU",
-            [query(of_gpus("pentameter_gpu_temperature_celsius"), GPU)],
-            unit="celsius",
-            text="Hot silicon leaks more, so joules per token rise with it. A GPU that is too hot slows down.",
-            needs=GPUS,
-        ),
-    ),
-)
-
-
-DETAILS = Row(
-    "Details: how energy is known",
-    (
-        table(
-            "Energy of each GPU",
-            {"gpu": "GPU", "method": "Method", "scope": "Scope"},
-            (
-                Column(
-                    "Counter over power x time",
-                    "max by (gpu, method, scope)"
-                    f" ({select('pentameter_gpu_energy_info')} * on (cluster, namespace, instance, gpu) group_left ()"
-                    f" {select('pentameter_gpu_energy_audit_ratio')})",
-                    "none",
-                    decimals=3,
-                ),
-                Column(
-                    "Readings not believed, in the time shown",
-                    "max by (gpu, method, scope)"
-                    f" ({select('pentameter_gpu_energy_info')} * on (cluster, namespace, instance, gpu) group_left ()"
-                    " sum by (cluster, namespace, instance, gpu)"
-                    f" (increase({select('pentameter_gpu_energy_anomalies_total')}[$__range])))",
-                    "short",
-                ),
-            ),
-            span=12,
-            height=6,
-            needs=GPUS,
-        ),
-        table(
-            "Fit of the split by phase",
-            {"server": "Server"},
-            (
-                Column("R²", f"max by (server) ({select('pentameter_energy_split_fit_ratio')})", "none", decimals=3),
-                Column("Condition", f"max by (server) ({select('pentameter_energy_split_condition')})", "none"),
-                Column("Idle power", f"max by (server) ({select('pentameter_energy_split_idle_watts')})", "watt"),
-            ),
-            text="Told from R² of 0.98 and up to a condition of 60.",
-            span=12,
-            height=6,
-            needs=_SPLIT,
-        ),
-        drift("Drift of energy per token", "pentameter_energy_drift_ratio"),
-        timeseries(
-            "Power that vLLM told nothing of",
-            [query(rate("pentameter_unobserved_energy_joules_total"), f"{{{{component}}}} {WHO}")],
-            unit="watt",
-            needs=ENERGY,
-        ),
-    ),
-    collapsed=True,
-)
+)  # fmt: skip
 
 BOARD = Board(
     slug="energy",
     title="Energy and carbon",
     description="What power flows and for what, joules and grams per token, and what the same work emits elsewhere.",
-    rows=(FINE, POWER, PHASES, BOARDS, CARBON, PLACES, DETAILS, KNOWN),
+    rows=(FINE, POWER, PHASES, GPUS_OVER_TIME, CARBON, PLACES, DETAILS, KNOWN),
 )

@@ -15,7 +15,8 @@ MODEL = "model_name"
 
 _COST = select("pentameter_cost_per_hour_dollars", component="total")
 _TOKENS = select("pentameter_tokens_per_second", phase="generation")
-_ENERGY = select("pentameter_energy_joules_total", component="gpu")
+_GENERATED = rate("pentameter_tokens_total", phase="generation")
+_ENERGY = rate("pentameter_energy_joules_total", component="gpu")
 _GOOD = {"verdict": "good"}
 
 
@@ -56,6 +57,16 @@ def attainment(by: str = MODEL, span: str = "$window") -> str:
     )
 
 
+def worst_attainment() -> tuple[str, str]:
+    """Return the least share of good requests of any model, by SLO: where all models keep it, and where one does not.
+
+    Where a target is missed it is the least share of those that miss.
+    """
+    share = attainment()
+    missed = f"{share} < {slo_target()}"
+    return f"min by (slo) ({share}) unless on (slo) ({missed})", f"min by (slo) ({missed})"
+
+
 def slo_target(by: str = MODEL) -> str:
     """Return the exported share of requests that shall keep the SLO, by SLO."""
     return f"max by ({by}, slo) ({select('pentameter_slo_target_ratio')})"
@@ -64,6 +75,32 @@ def slo_target(by: str = MODEL) -> str:
 def burn_rate(by: str = MODEL, span: str = "$window") -> str:
     """Return how many times faster than allowed requests miss the SLO: misses / allowed misses."""
     return f"(1 - {attainment(by, span)}) / (1 - {slo_target(by)})"
+
+
+def capacity(bound: str, by: str = f"{MODEL}, slo") -> str:
+    """Return the goodput capacity of all replicas together, where it is known of every one of them.
+
+    The sum of some would look like a limit that the offered load of all exceeds.
+    """
+    known = select("pentameter_goodput_capacity_requests_per_second", bound=bound)
+    every = select("pentameter_goodput_requests_per_second")
+    return f"sum by ({by}) ({known}) and (count by ({by}) ({known}) == count by ({by}) ({every}))"
+
+
+def fullest_kv_cache(by: str = MODEL) -> str:
+    """Return the share of the KV cache in use of the engine that has the least left."""
+    return f"max by ({by}) ({select('pentameter_kv_cache_usage_ratio')})"
+
+
+def kv_cache_in_use(by: str = MODEL) -> str:
+    """Return the share of the KV cache in use of all engines together, each weighted by the tokens it can hold."""
+    return weighted(select("pentameter_kv_cache_usage_ratio"), select("pentameter_kv_cache_capacity_tokens"), by)
+
+
+def tokens_per_step(by: str = MODEL) -> str:
+    """Return the mean number of tokens that a step of an engine makes, by counters over the same window."""
+    steps = total_rate("pentameter_engine_steps_total", by)
+    return ratio(total_rate("pentameter_tokens_total", by, phase="generation"), steps)
 
 
 def latency(quantity: str, quantile: float, by: str = MODEL) -> str:
@@ -77,28 +114,38 @@ def latency(quantity: str, quantile: float, by: str = MODEL) -> str:
     return f"histogram_quantile({quantile}, {buckets}) or max by ({by}) ({coarse})"
 
 
-def _watched(expression: str, counter: str) -> str:
-    """Return what of an expression is of servers whose counter has been scraped for the whole window.
+def energy_per_output_token(by: str = MODEL, component: str | None = None) -> str:
+    """Return joules of all components, or of one, per generated token, of servers whose GPUs' energy is known.
 
-    A rate over a window that began before the first scrape is too small, and would be divided by tokens of all of it.
+    Both are counters over the same window, so that the ratio is right while the window began before the first scrape,
+    and while a server does not answer.
     """
-    return f"{expression} and on ({REPLICA}) ({counter} offset $window)"
-
-
-def energy_per_output_token(by: str = MODEL) -> str:
-    """Return joules of all components per generated token, of servers that were scraped for all of the window."""
-    joules = _watched(rate("pentameter_energy_joules_total"), _ENERGY)
-    return ratio(f"sum by ({by}) ({joules})", f"sum by ({by}) ({_watched(_TOKENS, _ENERGY)})")
+    joules = rate("pentameter_energy_joules_total", component=component)
+    return ratio(f"sum by ({by}) ({joules})", f"sum by ({by}) ({_GENERATED} and on ({REPLICA}) {_ENERGY})")
 
 
 def carbon_per_million_output(by: str = MODEL) -> str:
-    """Return grams of CO2-equivalent per million generated tokens, of servers that were scraped for all of the window.
+    """Return grams of CO2-equivalent per million generated tokens.
 
-    Operational and embodied; a server whose operational carbon is unknown is left out.
+    Operational and embodied, by counters over the same window; a server whose operational carbon is unknown is left
+    out, above and below the line.
     """
-    known = select("pentameter_carbon_grams_total", kind="operational")
-    grams = _watched(rate("pentameter_carbon_grams_total"), known)
-    return ratio(f"sum by ({by}) ({grams}) * 1e6", f"sum by ({by}) ({_watched(_TOKENS, known)})")
+    known = rate("pentameter_carbon_grams_total", kind="operational")
+    grams = f"{rate('pentameter_carbon_grams_total')} and on ({REPLICA}) {known}"
+    return ratio(f"sum by ({by}) ({grams}) * 1e6", f"sum by ({by}) ({_GENERATED} and on ({REPLICA}) {known})")
+
+
+def of_engines(series: str, stat: str) -> str:
+    """Return each engine's own statistic: from request records where there are any, else from vLLM's histograms."""
+    coarse = select(series, stat=stat, basis="histogram")
+    return f"{select(series, stat=stat, basis='requests')} or ignoring (basis) {coarse}"
+
+
+def mean_time(series: str, by: str = MODEL) -> str:
+    """Return the mean time of a part of all finished requests: every engine's mean weighted by its requests."""
+    mean = select(series, stat="mean", basis="histogram")
+    finished = select("pentameter_requests_per_second")
+    return ratio(f"sum by ({by}) ({mean} * ignoring (stat, basis) {finished})", f"sum by ({by}) ({finished})")
 
 
 def cost_per_hour_in_state(state: str) -> str:

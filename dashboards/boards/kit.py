@@ -22,10 +22,15 @@ To register a board, append its ``BOARD`` to ``BOARDS`` in ``boards/generate.py`
 ``PYTHONPATH=dashboards:exporter python -m boards.generate``.
 
 * ``select("pentameter_x", basis="model")`` writes the selector with the filters of the variables for the labels that
-  the metric has (cluster, namespace, model_name, engine, slo, window); it raises for a metric or label that does not
-  exist. ``rate`` and ``total_rate`` rate a counter over ``$window``; ``ratio(a, b)`` is absent where b is 0.
+  the metric has (cluster, namespace, instance, model_name, engine, slo, window); it raises for a metric or label that
+  does not exist. ``rate`` and ``total_rate`` rate a counter over ``$window``; ``ratio(a, b)`` is absent where b is 0.
 * A panel's description is ``text`` and then, for every metric in its queries, the catalogue's help and formula.
-* ``needs="..."`` is what an empty panel says: "no data yet: needs ...".
+* ``needs="..."`` is what an empty panel says: "no data yet: needs ..."; a stat has room for the words up to the first
+  comma or bracket. The description has all of it. ``needs=EMPTY + "..."`` (boards/style.py) is said as it stands.
+* A graph of up to 9 of the 24 columns has a list for its legend, which shows four lines at a height of 9; a wider one
+  a table. Put the word that tells the lines apart first: what is cut is the end of the model's name.
+* Curves of a counter are rates over ``$__rate_interval``; a ratio divides two counters over the same ``$window``, or
+  takes the exporter's own rolling gauges: both are right while the window began before the first scrape.
 * ``span`` is the width on a grid of 24 and ``height`` its rows; every line of panels must fill the 24.
 * ``steps={0.8: "orange"}`` are fixed colours from a value up (base green, or ``base=``). A limit that the exporter
   exports is never written as a number: ``judged`` colours a value by it, ``target`` draws it as a dashed line.

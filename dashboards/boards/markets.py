@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from boards import figures
-from boards.kit import Column, Row, bars, query, select, table, timeseries, total_rate
-from boards.money import MODEL, NEEDS_COST
+from boards.kit import Column, Row, query, select, table, timeseries, total_rate
+from boards.money import NEEDS_COST
 
 NEEDS_DAY = "a day of traffic to compare with"
 API = "api_provider, api_model"
@@ -30,67 +30,60 @@ APIS = Row(
         timeseries(
             "Own cost and what the cheapest API would ask",
             [
-                query(figures.cost_per_hour(), f"own {MODEL}"),
-                query(figures.cheapest_api_cost_per_hour(), f"cheapest API {MODEL}"),
+                query(_own, "own cost"),
+                query(f"min({_asked})", "cheapest API"),
             ],
             unit="currencyUSD", decimals=2, span=10, height=12, needs="the shipped price book and traffic",
-            text="Dollars per hour for the same tokens. The quality of the models is not compared.",
+            text="Dollars per hour of all chosen servers, for the same tokens. Where the line of the API lies above, "
+            "self-hosting is the cheaper. The quality of the models is not compared.",
         ),
         table(
             "APIs of today's price book",
             {"api_provider": "Provider", "api_model": "Model"},
             [
-                Column("Input, $/1M", _list_price("input"), "currencyUSD", 2),
-                Column("Output, $/1M", _list_price("output"), "currencyUSD", 2),
-                Column("This traffic, $/hour", _asked, "currencyUSD", 2),
-                Column("Own / API", f"scalar({_own}) / ({_asked} > 0)", "percentunit", 0, {1: "red"}),
-                Column("Break-even/month", _per_api("pentameter_break_even_tokens_per_month"), "short", 1),
+                Column("Input/1M", _list_price("input"), "currencyUSD", 2),
+                Column("Output/1M", _list_price("output"), "currencyUSD", 2),
+                Column("$/hour", _asked, "currencyUSD", 2),
+                Column("Own / API", f"scalar({_own}) / ({_asked} > 0)", "percentunit", 0, {1: "red"}, "green"),
+                Column("Break-even", _per_api("pentameter_break_even_tokens_per_month"), "short"),
             ],
-            span=14, height=12, sort_by="This traffic, $/hour", needs="the shipped price book and traffic",
-            text="What each API would ask for the traffic of the chosen models, and the tokens a month from which "
-            "self-hosting is the cheaper. Own / API: own cost over the API's; below 100 % own is cheaper.",
+            span=14, height=12, sort_by="Own / API", widths={"Provider": 120, "Model": 190},
+            needs="the shipped price book and traffic",
+            text="List prices, and what each API would ask per hour for this traffic; the cheapest first. Own / API: "
+            "own cost over the API's. 100 %: both cost the same; above (red), the API is the cheaper. Break-even: "
+            "tokens a month from which self-hosting is the cheaper, of the server that needs the most.",
         ),
     ),
 )  # fmt: skip
 
-_WORDS = select("pentameter_cost_per_thousand_words_dollars", tokens="blended")
+_CAUSES = "model_name, cause"
 
-LANGUAGES = Row(
-    "Languages",
-    (
-        bars(
-            "Cost of 1M words by language",
-            [query(f"max by (language) ({_WORDS}) * 1000", "{{language}}", instant=True)],
-            unit="currencyUSD", decimals=3, height=12, span=12, needs="vLLM's /tokenize and a price",
-            text="The same content, which is a million words in English, in each language.",
-        ),
-        bars(
-            "Extra cost against English",
-            [query(f"max by (language) ({select('pentameter_language_extra_cost_ratio')})", "{{language}}",
-                   instant=True)],
-            unit="percentunit", decimals=0, least=None, height=12, span=12, needs="vLLM's /tokenize",
-            text="How many more tokens the served model's tokenizer makes of the same content than of English.",
-        ),
-    ),
-)  # fmt: skip
 
-_CAUSES = "model_name, window, since, cause"
-_drift = f"max by ({_CAUSES}) ({select('pentameter_cost_drift_ratio', window=None)}) - 1"
+def _drift(window: str, since: str) -> str:
+    drift = select("pentameter_cost_drift_ratio", window=window, since=since)
+    return f"max by ({_CAUSES}) ({drift}) - 1"
+
+
 DRIFT = Row(
     "Drift: what changed, and why",
     (
-        bars(
+        table(
             "Cost per token against the past, by cause",
-            [query(_drift, "{{window}} against {{since}} ago: {{cause}}", instant=True)],
-            unit="percentunit", decimals=1, least=None, span=8, needs=NEEDS_DAY,
+            {"cause": "Cause", "model_name": "Model"},
+            [
+                Column("1 h to 1 d ago", _drift("1h", "1d"), "percentunit", 1),
+                Column("1 d to 7 d ago", _drift("1d", "7d"), "percentunit", 1),
+            ],
+            span=8, height=9, needs=NEEDS_DAY, sort_by="1 h to 1 d ago", widths={"Cause": 85, "Model": 180},
             text="Change of the cost per generated token, and what each cause adds: idle time, smaller batches (load), "
-            "slower requests (efficiency), price. The factors multiply to all. Of several replicas, the greatest.",
+            "slower requests (efficiency), price; all is what they make together. The last full hour against that hour "
+            "a day before; the last 24 hours against those a week before. Of several servers, the greatest.",
         ),
         timeseries(
             "At the same load",
             [query(f"max by (model_name, quantity, against) ({select('pentameter_load_matched_ratio')}) - 1",
                    "{{quantity}} ({{against}}) {{model_name}}")],
-            unit="percentunit", decimals=1, least=None, span=8,
+            unit="percentunit", decimals=1, least=None, span=8, height=9,
             needs="three days of traffic, of which the last ended a day ago",
             text="The last 24 hours against the past at the same load: a change here is not the traffic's doing.",
         ),
@@ -98,7 +91,8 @@ DRIFT = Row(
             "At capacity",
             [query(f"max by (model_name, slo, against) ({select('pentameter_cost_at_capacity_drift_ratio')}) - 1",
                    "{{slo}} ({{against}}) {{model_name}}")],
-            unit="percentunit", decimals=1, least=None, span=8, needs="the goodput capacity and a day of the past",
+            unit="percentunit", decimals=1, least=None, span=8, height=9,
+            needs="the goodput capacity, and days of the past to compare with",
             text="Change of what a token costs at the goodput capacity.",
         ),
     ),
@@ -111,6 +105,12 @@ _adapters = (
 )
 _price = select("pentameter_gpu_price_per_hour_dollars")
 _what = select("pentameter_gpu_price_info")
+
+
+def _age(row: str) -> str:
+    return f"time() - max by (table) ({select('pentameter_price_table_as_of_timestamp_seconds', row=row)})"
+
+
 PRICES = Row(
     "Prices: what they are, and how old",
     (
@@ -129,25 +129,24 @@ PRICES = Row(
                     2,
                 )
             ],
-            span=12, height=6, needs=NEEDS_COST,
+            span=11, height=6, needs=NEEDS_COST, widths={"Model": 220},
             text="The price of one GPU for an hour that the cost is computed with, and where it is from.",
         ),
-        bars(
+        table(
             "Age of the price tables",
-            [
-                query(f"time() - min by (table, row) ({select('pentameter_price_table_as_of_timestamp_seconds')})",
-                      "{{table}}: {{row}} row", instant=True),
-                query(f"time() - min by (model_name) ({select('pentameter_gpu_price_as_of_timestamp_seconds')})",
-                      "GPU price of {{model_name}}", instant=True),
-            ],
-            unit="s", span=6, height=6, steps={90 * 86400: "orange", 365 * 86400: "red"}, base="green",
-            text="Time since the day that the oldest and the newest row of each table are of.",
+            {"table": "Table"},
+            [Column("Newest row", _age("newest"), "s"), Column("Oldest row", _age("oldest"), "s")],
+            span=7, height=6, needs="the shipped price book",
+            text="Time since the day that the newest and the oldest price of each table of the price book are of. "
+            "Alerts tell of prices in use that are older than 90 days.",
         ),
-        bars(
+        table(
             "Cost of adapters per hour",
-            [query(_adapters, "{{adapter}} {{model_name}}", instant=True)],
-            unit="currencyUSD", decimals=2, span=6, height=6, needs="LoRA adapters and the plugin",
-            text="Cost of the server divided by adapter, by the tokens that each decoded.",
+            {"adapter": "Adapter", "model_name": "Model"},
+            [Column("$/hour", _adapters, "currencyUSD", width=80)],
+            span=6, height=6, needs="LoRA adapters, and the plugin inside vLLM", sort_by="$/hour",
+            widths={"Model": 150},
+            text="Cost of the servers divided by adapter, by the tokens that each decoded.",
         ),
     ),
 )  # fmt: skip

@@ -16,20 +16,22 @@ MODEL = "{{model_name}}"
 BY_SLO = "{{slo}} {{model_name}}"
 
 
-def cost_by_state(span: int) -> dashboard.Panel:
+def cost_by_state(span: int, height: int = 9) -> dashboard.Panel:
     """Return the graph of the cost per hour by what the servers did, stacked."""
     return timeseries(
         "Cost per hour by what the servers did",
         [
-            query(figures.cost_per_hour_in_state(state), f"{state} {MODEL}")
+            query(f"sum ({figures.cost_per_hour_in_state(state)})", state)
             for state in ("active", "idle", "asleep", "unobserved")
         ],
         unit="currencyUSD",
         decimals=2,
         stacked=True,
         span=span,
+        height=height,
         needs=NEEDS_COST,
-        text="Money paid while requests ran, while none did, while vLLM slept, and while it did not answer.",
+        text="All chosen servers: money paid while requests ran, while none did (idle), while vLLM slept, and while it "
+        "did not answer.",
     )
 
 

@@ -4,57 +4,67 @@ from __future__ import annotations
 
 from boards import figures
 from boards.dimensions import COMPUTATION, ENERGY, MEMORY, NEEDS_RECORDS, TIME
-from boards.kit import Board, Row, judged, query, stat, target, timeseries
+from boards.firing import firing, how_many_fire
+from boards.kit import Board, Row, query, stat, target, timeseries
 from boards.money import BY_SLO, MODEL, NEEDS_COST, cost_by_state, costs_of_1000_requests
 
+_kept, _missed = figures.worst_attainment()
 _attainment = figures.attainment()
 
 MONEY = Row(
-    "Service level and money",
+    "Is the service good, and what does it cost?",
     (
         stat(
             "Requests within the SLO",
-            judged(_attainment, figures.slo_target(), BY_SLO, "attainment", most=False),
+            [
+                query(_kept, "{{slo}}", ref="attainment_kept", instant=True),
+                query(_missed, "{{slo}}", ref="attainment_missed", instant=True),
+            ],
             unit="percentunit",
             decimals=1,
+            span=6,
             names=True,
-            graph=False,
             needs=NEEDS_RECORDS,
-            text="Share of the judged requests that kept every threshold of the SLO, over the window. Green where it "
-            "reaches the SLO's target, red below.",
+            text="Share of the judged requests of the window that kept every threshold of the SLO; of several models, "
+            "the worst one's. Green where it reaches the SLO's target, red below.",
         ),
         stat(
             "Error budget burn rate",
-            [query(figures.burn_rate(), BY_SLO)],
-            unit="short",
-            decimals=2,
+            [query(f"max by (slo) ({figures.burn_rate()})", "{{slo}}")],
+            unit="suffix: x",
+            decimals=1,
+            span=6,
             names=True,
-            steps={1: "orange", 2: "red"},
+            steps={1: "red"},
             needs=NEEDS_RECORDS,
-            text="Misses over allowed misses: 1 uses the budget up exactly, 2 twice as fast. "
-            "(1 - attainment) / (1 - target).",
+            text="Misses over the misses that the target allows: at 1 the budget is used up just in time, at 2 in half "
+            "the time. Red above 1, which is where the target is missed. (1 - attainment) / (1 - target).",
         ),
         stat(
             "Cost per hour",
-            [query(figures.cost_per_hour(), MODEL)],
+            [query(figures.cost_per_hour("component"), "all servers")],
             unit="currencyUSD",
             decimals=2,
+            span=4,
             needs=NEEDS_COST,
-            text="What the servers cost each hour, working or not.",
+            text="What all chosen servers cost each hour, working or not.",
         ),
         stat(
             "Cost of 1M output tokens",
             [query(figures.cost_per_million_output(), MODEL)],
             unit="currencyUSD",
-            decimals=3,
+            span=4,
             needs=NEEDS_COST,
             text="All cost, idle time included, charged to the generated tokens: $/hour / tokens per hour x 1,000,000.",
         ),
+        how_many_fire(span=4),
         timeseries(
             "Requests within the SLO over time",
             [query(_attainment, BY_SLO), target(figures.slo_target(), BY_SLO)],
             unit="percentunit",
             most=1,
+            span=9,
+            height=9,
             needs=NEEDS_RECORDS,
             text="Good requests over judged requests, from counters, so that replicas add up. Dashed: the target.",
         ),
@@ -62,10 +72,12 @@ MONEY = Row(
             "Cost of 1M output tokens over time",
             [query(figures.cost_per_million_output(), MODEL)],
             unit="currencyUSD",
-            decimals=3,
+            span=8,
+            height=9,
             needs=NEEDS_COST,
             text="Rises when traffic falls, because idle hours cost the same.",
         ),
+        firing(span=7, height=9),
     ),
 )
 
@@ -77,20 +89,20 @@ ECONOMICS = Row(
             "Cost of 1,000 good requests",
             costs_of_1000_requests(),
             unit="currencyUSD",
-            decimals=3,
             span=8,
+            height=9,
+            logarithmic=True,
             needs=NEEDS_RECORDS,
-            text="All cost charged to the requests that kept the SLO, beside the cost of any request.",
+            text="All cost charged to the requests that kept the SLO, beside the cost of any request. Where the lines "
+            "part, money goes into requests that came too late. The scale is logarithmic.",
         ),
-        stat(
-            "Self-hosting against the cheapest API",
+        timeseries(
+            "Cost against the cheapest API",
             [query(f"{figures.cost_per_hour()} / ({figures.cheapest_api_cost_per_hour()} > 0)", MODEL)],
             unit="percentunit",
-            decimals=0,
             span=8,
-            height=8,
-            steps={1: "red"},
-            needs="the shipped price book and traffic",
+            height=9,
+            needs="traffic, and a price of the GPUs (settings: economics)",
             text="Cost of the servers over what the cheapest API of today's price book would ask for the same tokens: "
             "below 100 % self-hosting is the cheaper. The quality of the models is not compared.",
         ),

@@ -25,6 +25,19 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.prometheus import Dataquery
 
 
+POINTS = 400
+"""Most points of a line: a day of 50 replicas' histograms costs a point each, and no screen shows more."""
+
+CELLS = 120
+"""Most columns of a heatmap, each of which has a row for each bucket."""
+
+NARROW = 9
+"""Up to this span a graph has no room for a table under it."""
+
+_NARROWEST = 50
+"""Pixels that a column keeps: Grafana's own 150 push the last columns of a wide table out of sight."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table: a query whose values it shows."""
@@ -35,6 +48,7 @@ class Column:
     decimals: int | None = None
     steps: Steps | None = None
     base: str = GOOD
+    width: int | None = None
 
 
 def stat(
@@ -50,14 +64,15 @@ def stat(
     base: str = "text",
     needs: str = "",
     names: bool = False,
-    graph: bool = True,
+    graph: bool = False,
     values: Mapping[str, tuple[str, str]] | None = None,
 ) -> dashboard.Panel:
-    """Return big numbers, one for each series, with a line of their past behind (``graph``).
+    """Return big numbers, one for each series, as they are now; ``graph`` draws a line of their past behind.
 
     ``names`` shows each series' legend beside its number; ``values`` maps values to (text, colour).
     """
-    panel = common_parts(stats.Panel(), title, queries, unit, text, needs, decimals)
+    asked = queries if graph else [each.instant() for each in queries]
+    panel = common_parts(stats.Panel(), title, asked, unit, text, needs, decimals)
     panel = panel.reduce_options(parts.ReduceDataOptions().calcs(["lastNotNull"]))
     panel = panel.graph_mode(common.BigValueGraphMode.AREA if graph else common.BigValueGraphMode.NONE)
     panel = panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME if names else common.BigValueTextMode.AUTO)
@@ -84,21 +99,19 @@ def timeseries(
     logarithmic: bool = False,
     steps: bool = False,
 ) -> dashboard.Panel:
-    """Return lines over time, with the last, mean and greatest values in the legend.
+    """Return lines over time, with values in the legend: the last, and where there is room the mean and the greatest.
 
     ``least`` and ``most`` bound the axis; ``stacked`` fills and adds up; ``steps`` draws states as steps; targets
     (see ``target``) are dashed and red.
     """
     panel = common_parts(series.Panel(), title, queries, unit, text, needs, decimals)
-    panel = panel.legend(
-        parts.VizLegendOptions()
-        .display_mode(common.LegendDisplayMode.TABLE)
-        .placement(common.LegendPlacement.BOTTOM)
-        .show_legend(show_legend=True)
-        .calcs(["lastNotNull", "mean", "max"])
-    ).tooltip(parts.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
-    panel = panel.line_width(1).fill_opacity(30 if stacked else 8).show_points(common.VisibilityMode.AUTO)
-    panel = panel.span_nulls(span_nulls=False)
+    panel = panel.legend(_legend(span)).tooltip(
+        parts.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+    )
+    panel = (
+        panel.line_width(1 if stacked else 2).fill_opacity(30 if stacked else 0).show_points(common.VisibilityMode.AUTO)
+    )
+    panel = panel.span_nulls(span_nulls=False).max_data_points(POINTS)
     if stacked:
         panel = panel.stacking(parts.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     if steps:
@@ -112,6 +125,14 @@ def timeseries(
     if axis:
         panel = panel.axis_label(axis)
     return sized(targets_dashed(panel), span, height)
+
+
+def _legend(span: int) -> parts.VizLegendOptions:
+    """Return the legend: a list in a narrow panel, where a table would cut the names and show three of them."""
+    legend = parts.VizLegendOptions().placement(common.LegendPlacement.BOTTOM).show_legend(show_legend=True)
+    if span <= NARROW:
+        return legend.display_mode(common.LegendDisplayMode.LIST).calcs(["lastNotNull"])
+    return legend.display_mode(common.LegendDisplayMode.TABLE).calcs(["lastNotNull", "mean", "max"])
 
 
 def bars(
@@ -154,7 +175,7 @@ def heatmap(
 ) -> dashboard.Panel:
     """Return a histogram's buckets over time; the expression is a sum by ``le`` of the buckets' increase."""
     panel = common_parts(heatmaps.Panel(), title, [query(expression, "{{le}}", heatmap=True)], unit, text, needs, None)
-    panel = panel.calculate(calculate=False)
+    panel = panel.calculate(calculate=False).max_data_points(CELLS)
     panel = panel.y_axis(heatmaps.YAxisConfig().unit(unit).axis_placement(common.AxisPlacement.LEFT))
     panel = panel.color(heatmaps.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme(scheme).steps(64))
     panel = panel.cell_values(heatmaps.CellValues().unit("short"))
@@ -174,6 +195,7 @@ def table(
     height: int = 8,
     needs: str = "",
     sort_by: str = "",
+    widths: Mapping[str, int] | None = None,
 ) -> dashboard.Panel:
     """Return a table with one row for each set of labels, and a column for each query.
 
@@ -187,6 +209,7 @@ def table(
         height: rows of the grid.
         needs: what an empty table says.
         sort_by: heading of the column to sort by, the greatest first.
+        widths: pixels of labels' columns, by heading; the others share what is left.
     """
     queries = [query(column.expression, ref=f"C{number}", table=True) for number, column in enumerate(columns)]
     panel = common_parts(tables.Panel(), title, queries, "none", text, needs, None)
@@ -204,8 +227,9 @@ def table(
             },
         )
     )
+    panel = panel.min_width(_NARROWEST)
     for heading in labels.values():
-        panel = panel.override_by_name(heading, _label_style(heading))
+        panel = panel.override_by_name(heading, _label_style(heading, (widths or {}).get(heading)))
     for column in columns:
         panel = panel.override_by_name(column.title, _column_style(column))
     if sort_by:
@@ -221,16 +245,19 @@ def note(markdown: str, *, title: str = "", span: int = 24, height: int = 3) -> 
     return built
 
 
-def _label_style(heading: str) -> list[dashboard.DynamicConfigValue]:
+def _label_style(heading: str, width: int | None) -> list[dashboard.DynamicConfigValue]:
     """Return how a label's column looks: names are long, and a label may be empty, which is no missing figure."""
     empty = dashboard.DynamicConfigValue("noValue", " ")
-    return [empty, dashboard.DynamicConfigValue("custom.width", 250)] if heading == "Model" else [empty]
+    wide = width or (250 if heading == "Model" else None)
+    return [empty, dashboard.DynamicConfigValue("custom.width", wide)] if wide else [empty]
 
 
 def _column_style(column: Column) -> list[dashboard.DynamicConfigValue]:
-    style = [dashboard.DynamicConfigValue("unit", column.unit)]
+    style = [dashboard.DynamicConfigValue("unit", column.unit), dashboard.DynamicConfigValue("noValue", "-")]
     if column.decimals is not None:
         style.append(dashboard.DynamicConfigValue("decimals", column.decimals))
+    if column.width is not None:
+        style.append(dashboard.DynamicConfigValue("custom.width", column.width))
     if column.steps:
         style.append(dashboard.DynamicConfigValue("thresholds", thresholds(column.steps, column.base).build()))
         style.append(dashboard.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))

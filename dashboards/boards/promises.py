@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from boards import figures
 from boards.kit import (
     Column,
     Row,
@@ -12,99 +13,98 @@ from boards.kit import (
     timeseries,
     total_rate,
 )
-from boards.parts import ESTIMATE, RECORDS, TOKENS_PER_SECOND, WHO
+from boards.money import BY_SLO, MODEL
+from boards.parts import ESTIMATE, RECORDS, WHO
 
 _CAPACITY = "pentameter_goodput_capacity_requests_per_second"
-
-
 _STATE = select("pentameter_goodput_capacity_state") + " == 1"
+_GOODPUT = select("pentameter_goodput_requests_per_second")
+
+_JUDGED = total_rate("pentameter_slo_requests_total", by="model_name, slo")
+_MISSES = total_rate("pentameter_slo_objective_misses_total", by="model_name, slo, objective")
 
 
-_JUDGED = total_rate("pentameter_slo_requests_total", by="slo")
-
-
-def _capacity_column(title: str, series: str, unit: str = "reqps", **matchers: str) -> Column:
+def _capacity_column(title: str, series: str, unit: str = "reqps", decimals: int = 2, **matchers: str) -> Column:
     """Return a column of the table of capacities, with the state as one of its labels."""
     drop = ", ".join(["state", *(label for label in matchers if label != "window")])
     figure = f"{select(series, **matchers)} * ignoring ({drop}) group_left (state) ({_STATE})"
-    return Column(title, f"max by (server, engine, slo, state) ({figure})", unit, decimals=2)
+    return Column(title, f"max by (instance, engine, slo, state) ({figure})", unit, decimals=decimals)
 
 
 PROMISE = Row(
-    "The SLO",
+    "The SLO: is it kept, what breaks it, and how much more load fits?",
     (
         timeseries(
-            "SLO attainment by engine",
-            [
-                query(select("pentameter_slo_attainment_ratio", bound="exact"), f"{{{{slo}}}} exact {WHO}"),
-                query(
-                    select("pentameter_slo_attainment_ratio", bound="=~lower|upper"), f"{{{{slo}}}} {{{{bound}}}} {WHO}"
-                ),
-                target(f"max by (slo) ({select('pentameter_slo_target_ratio')})", "{{slo}}"),
-            ],
+            "SLO attainment",
+            [query(figures.attainment(), BY_SLO), target(figures.slo_target(), BY_SLO)],
             unit="percentunit",
-            text="The bounds come from vLLM's histograms and need no request records: the truth lies between them.",
+            text="Good requests over judged requests, replicas added up. Dashed: the target.",
+            span=8,
+            height=9,
             most=1,
+            needs=RECORDS,
         ),
         timeseries(
             "What was missed",
             [
                 query(
-                    f"{total_rate('pentameter_slo_objective_misses_total', by='slo, objective')}"
-                    f" / on (slo) group_left () ({_JUDGED} > 0)",
-                    "{{slo}}: {{objective}}",
+                    f"{_MISSES} / on (model_name, slo) group_left () ({_JUDGED} > 0)",
+                    "{{slo}}: {{objective}} {{model_name}}",
                 )
             ],
             unit="percentunit",
-            text="Share of the judged requests beyond each threshold. A request may miss several.",
+            text="Share of the judged requests beyond each threshold: ttft waits for the first token (queue, prefill), "
+            "tpot is the pace after it (batch, memory bandwidth). A request may miss several.",
+            span=8,
+            height=9,
             needs=RECORDS,
             most=1,
         ),
         timeseries(
-            "Goodput against rate and capacity",
+            "Goodput against the load",
             [
-                query(select("pentameter_goodput_requests_per_second"), f"goodput {{{{slo}}}} {WHO}"),
-                query(select("pentameter_offered_requests_per_second"), f"offered {WHO}"),
-                query(select("pentameter_requests_per_second"), f"finished {WHO}"),
-                query(select(_CAPACITY, bound="=~lower|upper"), f"capacity {{{{slo}}}}, {{{{bound}}}} {WHO}"),
-                target(select(_CAPACITY, bound="estimate"), f"capacity {{{{slo}}}} {WHO}"),
+                query(f"sum by (model_name) ({select('pentameter_offered_requests_per_second')})", f"offered {MODEL}"),
+                query(f"sum by (model_name, slo) ({_GOODPUT})", f"good {BY_SLO}"),
+                target(figures.capacity("estimate"), f"capacity {BY_SLO}"),
             ],
             unit="reqps",
-            text="Where offered and goodput part, requests come too late for the SLO. Capacities of replicas with"
-            " different mixes do not add up, so they stand by engine.",
-            span=24,
+            text="Where offered and good part, requests come too late for the SLO. Dashed: the most that could be, "
+            "known after about two hours of traffic near the limit, and drawn once it is known of every replica.",
+            span=8,
             height=9,
         ),
         table(
-            "Goodput capacity",
-            {"server": "Server", "engine": "Engine", "slo": "SLO", "state": "State"},
+            "Goodput capacity of each replica",
+            {"instance": "Replica", "engine": "Engine", "slo": "SLO", "state": "State"},
             (
                 _capacity_column("At least", _CAPACITY, bound="lower"),
                 _capacity_column("Estimate", _CAPACITY, bound="estimate"),
                 _capacity_column("At most", _CAPACITY, bound="upper"),
-                _capacity_column("Highest rate seen", "pentameter_goodput_capacity_highest_rate_requests_per_second"),
+                _capacity_column("Highest seen", "pentameter_goodput_capacity_highest_rate_requests_per_second"),
                 _capacity_column("Burstiness", "pentameter_goodput_capacity_dispersion_ratio", "none"),
-                _capacity_column("Windows", "pentameter_goodput_capacity_windows", "none"),
+                _capacity_column("Windows", "pentameter_goodput_capacity_windows", "none", 0),
             ),
-            text="State: unknown, lower_bound (the load has not come near the limit), extrapolated, observed."
-            " The estimate rests on windows of 5 to 10 minutes and needs 20 of them, the lower bound 6.",
+            text="State: unknown, lower_bound (the load has not come near the limit), extrapolated, observed. The "
+            "estimate rests on windows of 5 to 10 minutes and needs 20 of them, the lower bound 6: figures come after "
+            "about two hours. Burstiness: variance of the arrivals over that of a Poisson process.",
             span=16,
-            height=6,
+            height=7,
             needs=RECORDS,
         ),
         table(
             "What binds the capacity",
-            {"server": "Server", "engine": "Engine", "slo": "SLO", "constraint": "Constraint"},
+            {"instance": "Replica", "engine": "Engine", "slo": "SLO", "constraint": "Constraint"},
             (
                 Column(
-                    "Known",
-                    "max by (server, engine, slo, constraint)"
+                    "Binds",
+                    "max by (instance, engine, slo, constraint)"
                     f" ({select('pentameter_goodput_capacity_constraint_info')})",
                     "bool_yes_no",
                 ),
             ),
+            text="The threshold that is missed first when the load grows.",
             span=8,
-            height=6,
+            height=7,
             needs=ESTIMATE,
         ),
     ),
@@ -116,31 +116,21 @@ DETAILS = Row(
     (
         timeseries(
             "Requests without a verdict",
-            [query(total_rate("pentameter_slo_unjudged_requests_total", by="slo, reason"), "{{slo}}: {{reason}}")],
+            [
+                query(
+                    total_rate("pentameter_slo_unjudged_requests_total", "slo, reason", "$__rate_interval"),
+                    "{{slo}}: {{reason}}",
+                )
+            ],
             unit="reqps",
+            text="Requests that count neither as good nor as bad, by the reason.",
             needs=RECORDS,
         ),
         timeseries(
             "Coverage of request records",
             [query(select("pentameter_request_record_coverage_ratio"), WHO)],
             unit="percentunit",
-            text="Below 90 % attainment is not called exact.",
-            needs=RECORDS,
-        ),
-        timeseries(
-            "Goodput within bounds",
-            [query(select("pentameter_goodput_bound_requests_per_second"), f"{{{{slo}}}} {{{{bound}}}} {WHO}")],
-            unit="reqps",
-            text="From vLLM's histograms, for servers without request records.",
-            needs="an SLO",
-        ),
-        timeseries(
-            "Good output tokens",
-            [
-                query(select("pentameter_goodput_tokens_per_second"), f"{{{{slo}}}} {WHO}"),
-                query(select("pentameter_goodput_per_gpu_tokens_per_second"), f"{{{{slo}}}} per GPU {WHO}"),
-            ],
-            unit=TOKENS_PER_SECOND,
+            text="Share of the finished requests of which a record came. Below 90 % attainment is not called exact.",
             needs=RECORDS,
         ),
         table(
@@ -153,14 +143,16 @@ DETAILS = Row(
                     "s",
                 ),
                 Column(
-                    "For",
+                    "For at least",
                     "max by (server, engine, slo, objective) (0 * "
                     f"{select('pentameter_slo_threshold_seconds')} + ignoring (objective) group_left ()"
                     f" {select('pentameter_slo_target_ratio')})",
                     "percentunit",
                 ),
             ),
-            span=12,
+            text="What the settings promise: so large a share of the requests within so much time.",
+            span=11,
+            height=6,
             needs="an SLO",
         ),
         table(
@@ -183,7 +175,8 @@ DETAILS = Row(
                 ),
             ),
             text="How requests are counted that are no plain case.",
-            span=12,
+            span=13,
+            height=6,
             needs="an SLO",
         ),
     ),

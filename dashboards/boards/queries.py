@@ -24,7 +24,7 @@ DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
 
-PLACE = ("cluster", "namespace")
+PLACE = ("cluster", "namespace", "instance")
 """What Prometheus and people add; where they are absent, their filters match all the same."""
 
 FILTERS = {"model_name": "=~$model", "engine": "=~$engine|", "slo": "=~$slo"}
@@ -37,7 +37,8 @@ KEPT, MISSED = "_kept", "_missed"
 TARGET = "target: "
 """What the legend of a line that is a limit begins with."""
 
-_NAME = re.compile(r"pentameter_[a-z0-9_]+")
+_NAME = re.compile(r"(?<![\w:])pentameter_[a-z0-9_]+")
+"""The exporter's metrics alone: the names of recording rules have a colon before it."""
 _HISTOGRAM_SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -78,7 +79,7 @@ def select(series: str, **matchers: str | None) -> str:
     Raises ``UnknownMetricError`` and ``UnknownLabelError``.
     """
     metric = metric_of(series)
-    allowed = {*metric.labels, *PLACE, "job", "instance", "pod", "le"}
+    allowed = {*metric.labels, *PLACE, "job", "pod", "le"}
     if unknown := matchers.keys() - allowed:
         message = f"{metric.name} has no label {', '.join(sorted(unknown))}"
         raise UnknownLabelError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge as bargauges
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 GOOD, BAD = "green", "red"
 
+EMPTY = "empty: "
+"""Before a sentence that an empty panel says where nothing is missing."""
+
 Steps = dict[float, str]
 Panel = TypeVar("Panel", stats.Panel, series.Panel, tables.Panel, bargauges.Panel, heatmaps.Panel)
 
@@ -31,24 +35,51 @@ def describe(text: str, expressions: Sequence[str]) -> str:
     return "\n\n".join([text, *told] if text else told)
 
 
+NOTHING = "nothing to show: no vLLM server of this choice has been read in this time"
+"""What an empty panel says whose figures need no more than a server."""
+
+
 def common_parts(
     panel: Panel, title: str, queries: Sequence[Dataquery], unit: str, text: str, needs: str, decimals: int | None
 ) -> Panel:
-    """Return the panel with its queries, its texts and what it says when it is empty."""
+    """Return the panel with its queries, its texts and what it says when it is empty.
+
+    ``needs`` is what figures wait for; where it begins with ``EMPTY``, the rest is said as it stands.
+    """
     expressions = []
     for number, asked in enumerate(queries):
         built = asked.build()
         asked = asked if getattr(built, "ref_id", "") else asked.ref_id(chr(ord("A") + number))
         expressions.append(str(getattr(built, "expr", "")))
         panel = panel.with_target(asked)
-    panel = panel.title(title).description(describe(text, expressions)).unit(unit).datasource(DATASOURCE)
-    panel = panel.no_value(f"no data yet: needs {needs}" if needs else "no data")
+    panel = panel.title(title).description(describe(told(text, needs), expressions)).unit(unit).datasource(DATASOURCE)
+    panel = panel.no_value(when_empty(needs, brief=isinstance(panel, stats.Panel)))
     for asked in queries:
         ref = str(getattr(asked.build(), "ref_id", ""))
         colour = GOOD if ref.endswith(KEPT) else BAD if ref.endswith(MISSED) else ""
         if colour:
             panel = panel.override_by_query(ref, [dashboard.DynamicConfigValue("color", fixed(colour))])
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def told(text: str, needs: str) -> str:
+    """Return a panel's plain words with what its figures wait for."""
+    if not needs or needs.startswith(EMPTY):
+        return text
+    return f"{text} Empty until there is {needs}.".lstrip()
+
+
+def when_empty(needs: str, *, brief: bool = False) -> str:
+    """Return what an empty panel says; ``brief`` for a panel of big numbers, which would set a sentence in tiny type.
+
+    >>> when_empty("traffic, and a price (settings: economics)", brief=True)
+    'needs traffic'
+    """
+    if needs.startswith(EMPTY):
+        return needs.removeprefix(EMPTY)
+    if brief:
+        return f"needs {re.split('[,(]', needs)[0].strip()}" if needs else "nothing read"
+    return f"no data yet: needs {needs}" if needs else NOTHING
 
 
 def fixed(colour: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ _QUERIES = {
     "model": ("Model", f"label_values(pentameter_window_coverage_seconds{{{_PLACE}}}, model_name)"),
     "engine": ("Engine", f"label_values(pentameter_window_coverage_seconds{{{_MODEL}}}, engine)"),
     "slo": ("SLO", f"label_values(pentameter_slo_target_ratio{{{_MODEL}}}, slo)"),
+    "instance": ("Replica", f"label_values(pentameter_window_coverage_seconds{{{_MODEL}}}, instance)"),
 }
 _WINDOW = f"label_values(pentameter_window_coverage_seconds{{{_MODEL}}}, window)"
 

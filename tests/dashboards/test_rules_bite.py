@@ -54,7 +54,7 @@ def good_board():
                 "description": "How full the cache is: blocks in use / blocks.",
                 "datasource": SOURCE,
                 "gridPos": {"x": 0, "y": 1, "w": 12, "h": 4},
-                "fieldConfig": {"defaults": {"unit": "percentunit"}, "overrides": []},
+                "fieldConfig": {"defaults": {"unit": "percentunit", "noValue": "needs traffic"}, "overrides": []},
                 "targets": [target],
             },
         ],
@@ -74,6 +74,7 @@ BOARD_FAULTS = {
     "variables_used_exist": lambda b: b["templating"]["list"].append({"name": "other", "type": "custom", "query": "a"}),
     "panels_use_the_datasource": lambda b: b["panels"][1].update(datasource={"uid": "abc"}),
     "panels_are_explained": lambda b: b["panels"][1].update(description="KV cache"),
+    "panels_say_why_they_are_empty": lambda b: b["panels"][1]["fieldConfig"]["defaults"].update(noValue="No data"),
     "panels_have_units": lambda b: b["panels"][1]["fieldConfig"]["defaults"].pop("unit"),
     "panels_have_queries": lambda b: b["panels"][1].update(
         targets=[{"refId": "A", "expr": "", "datasource": SOURCE, "was": CHOSEN}]
