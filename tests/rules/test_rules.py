@@ -1,5 +1,6 @@
 """The rules that are shipped: complete, of metrics that exist, each alert tested and explained."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,13 +20,17 @@ GROUPS = yaml.safe_load(RULES.read_text())["groups"]
 ALL = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 RECORDED = {rule["record"] for rule in ALL if "record" in rule}
+BOARDS = {
+    board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+    for board in (json.loads(path.read_text()) for path in (ROOT / "dashboards/json").glob("*.json"))
+}
 CASES = [case for path in TESTS for case in yaml.safe_load(path.read_text())["tests"]]
 
 # Set by the user in a rule of their own; see the head of the file of rules.
 OF_THE_USER = {"namespace:pentameter_budget_dollars_per_hour:limit"}
 # What Prometheus itself adds to a series, or the person who runs it.
 OF_THE_TARGET = {"cluster", "namespace", "pod", "job", "instance"}
-OF_THE_PROCESS = {"process_cpu_seconds_total"}
+OF_THE_PROCESS = {"process_cpu_seconds_total", "process_start_time_seconds"}
 
 EXPORTED = {
     name: set(metric.labels) | ({"le"} if suffix == "_bucket" else set())
@@ -130,7 +135,23 @@ def test_an_alert_says_how_bad_it_is_and_where_to_read_on(name):
     assert set(notes) == {"summary", "description", "runbook_url", "dashboard_path"}
     assert "{{" not in notes["summary"]
     assert notes["runbook_url"].endswith(f"/docs/runbooks/{name}.md")
-    assert re.match(r"/d/pentameter-[a-z]+(\?|$)", notes["dashboard_path"])
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_leads_to_a_board_that_exists_with_variables_that_it_has(name):
+    path = ALERTS[name]["annotations"]["dashboard_path"]
+    uid, _, query = path.removeprefix("/d/").partition("?")
+    variables = set(re.findall(r"var-(\w+)=", query))
+    assert uid in BOARDS
+    assert variables <= BOARDS[uid]
+    if "{{ $labels.model_name" in query:
+        assert {"model", "namespace", "cluster"} <= variables
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_what_a_description_asks_for_is_asked_of_the_alert_s_own_cluster_and_namespace(name):
+    asked = re.findall(r"printf `([^`]*)`", ALERTS[name]["annotations"]["description"])
+    assert [promql for promql in asked if not re.search(r"cluster=~?%q,namespace=~?%q|instance=%q", promql)] == []
 
 
 def test_all_runbooks_are_under_one_base():
