@@ -14,6 +14,8 @@ check:              ## formatting, lint, types, import contracts, generated file
 	lint-imports --no-cache
 	$(PYTHON) -m pentameter.generate --check
 	PYTHONPATH=dashboards $(PYTHON) -m boards.generate --check
+	$(PYTHON) deploy/rules/alert_table.py --check
+	PYTHONPATH=helm:exporter $(PYTHON) -m chart.generate --check
 
 fix:                ## what the tools can mend by themselves
 	ruff format .
@@ -22,8 +24,10 @@ fix:                ## what the tools can mend by themselves
 generate:           ## the documents that derive from the code
 	$(PYTHON) -m pentameter.generate
 	PYTHONPATH=dashboards $(PYTHON) -m boards.generate
+	$(PYTHON) deploy/rules/alert_table.py
+	PYTHONPATH=helm:exporter $(PYTHON) -m chart.generate
 
-rig:                ## a real vLLM and Prometheus with promtool, installed if they are not there
+rig:                ## a real vLLM, Prometheus, Alertmanager, Chromium, Helm and kubectl, installed if they are not there
 	$(PYTHON) tests/e2e/rig/install.py
 
 test: install rig check test-fast test-real   ## everything: what CI runs
@@ -31,7 +35,7 @@ test: install rig check test-fast test-real   ## everything: what CI runs
 test-fast:          ## the everyday tests
 	$(PYTEST)
 
-test-real: rig      ## against a real vLLM and a real Prometheus
+test-real: rig      ## against a real vLLM, Prometheus, Alertmanager, Chromium, Helm
 	PENTAMETER_E2E_REQUIRED=1 $(PYTEST) -m real tests/e2e
 
 bench:              ## measurements beside peers; asserts nothing
