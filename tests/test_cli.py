@@ -194,7 +194,7 @@ def test_the_demo_keeps_out_of_the_state_of_the_real_server(demo, tmp_path):
 
 @pytest.mark.usefixtures("fast")
 def test_once_prints_a_page_as_prometheus_reads_it(vllm, capsys):
-    assert cli.main(["once", "--vllm-url", vllm, "--seconds", "0.5"]) == 0
+    assert cli.main(["once", "--vllm-url", vllm, "--seconds", "1.5"]) == 0
     page_text = capsys.readouterr().out
     server = vllm.removeprefix("http://")
     assert f'pentameter_source_up{{reason="",server="{server}",source="vllm"}} 1.0' in page_text
@@ -204,7 +204,7 @@ def test_once_prints_a_page_as_prometheus_reads_it(vllm, capsys):
 
 @pytest.mark.usefixtures("fast")
 def test_once_prints_the_same_as_json(vllm, capsys):
-    assert cli.main(["once", "--vllm-url", vllm, "--seconds", "0.5", "--format", "json"]) == 0
+    assert cli.main(["once", "--vllm-url", vllm, "--seconds", "1.5", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert {"vllm", "host"} <= {source["source"] for source in document["sources"] if source["up"]}
     rates = [s for s in document["samples"] if s["name"] == "pentameter_tokens_per_second"]
