@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import board_files
@@ -56,45 +57,54 @@ def page_height(panels: list[Panel]) -> int:
     return int(HEAD + cells * (CELL + GAP) + GAP)
 
 
-def choices(board: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what the line of variables shows."""
+def choices(board: dict[str, Any], chosen: Mapping[str, str]) -> list[str]:
+    """Return what the line of variables shows; ``chosen`` are values other than the board's own."""
     return [
-        (
-            variable.get("label") or variable["name"],
-            "All" if variable.get("includeAll") else board_files.value_of(variable),
-        )
+        f"{variable.get('label') or variable['name']}: {_choice(variable, chosen)}"
         for variable in board_files.variables(board)
         if variable["type"] != "datasource"
     ]
 
 
-def write(
-    board: dict[str, Any],
-    answer: Callable[[Panel, Panel], list[dict[str, Any]]],
-    span: tuple[float, float],
-    script: Path,
-    theme: str,
-) -> tuple[Path, int]:
+def _choice(variable: dict[str, Any], chosen: Mapping[str, str]) -> str:
+    own = "All" if variable.get("includeAll") else board_files.value_of(variable)
+    return chosen.get(variable["name"], own)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How Prometheus is asked."""
+
+    answer: Callable[[Panel, Panel], list[dict[str, Any]]]
+    """What it answers to a target of a panel."""
+    span: tuple[float, float]
+    """The Unix times that graphs begin and end with."""
+    step: float
+    """Seconds between two points of a graph: a longer gap is drawn as one."""
+
+
+def write(board: dict[str, Any], asked: Asked, script: Path, theme: str, head: list[str]) -> tuple[Path, int]:
     """Write the page beside the script and return it with its height.
 
     Args:
         board: the dashboard.
-        answer: what Prometheus answers to a target of a panel.
-        span: the Unix times that graphs begin and end with.
+        asked: what Prometheus says.
         script: the bundled script.
         theme: "light" or "dark".
+        head: what the line under the title says.
     """
     panels = unfolded(board)
     given = {
         "board": {"title": board["title"], "uid": board["uid"]},
         "panels": panels,
         "answers": {
-            panel["id"]: {target["refId"]: answer(panel, target) for target in panel.get("targets", [])}
+            panel["id"]: {target["refId"]: asked.answer(panel, target) for target in panel.get("targets", [])}
             for panel in panels
         },
-        "range": {"from": span[0] * 1000, "to": span[1] * 1000},
+        "range": {"from": asked.span[0] * 1000, "to": asked.span[1] * 1000},
+        "step": asked.step * 1000,
         "theme": theme,
-        "shown": choices(board),
+        "head": head,
         "width": WIDTH,
         "cell": CELL,
         "gap": GAP,

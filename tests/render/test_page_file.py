@@ -12,9 +12,8 @@ BOARD = {"uid": "pentameter-x", "title": "X", "panels": [STAT], "templating": {"
 
 
 def written(folder):
-    page, height = page_file.write(
-        BOARD, lambda panel, target: [panel["id"], target["expr"]], (1, 2), folder / "a.js", "dark"
-    )
+    asked = page_file.Asked(lambda panel, target: [panel["id"], target["expr"]], (1, 2), 0.5)
+    page, height = page_file.write(BOARD, asked, folder / "a.js", "dark", ["Model: All"])
     return page.read_text(), height
 
 
@@ -24,6 +23,8 @@ def test_the_page_holds_the_answers_by_panel_and_query(tmp_path):
     given = json.loads(re.search(r"window.RENDER = (.*?)</script>", page)[1])
     assert given["answers"] == {"7": {"A": [7, "up"]}}
     assert given["range"] == {"from": 1000, "to": 2000}
+    assert given["step"] == 500
+    assert given["head"] == ["Model: All"]
     assert height == 64 + 4 * 38 + 8
 
 
@@ -52,4 +53,5 @@ def test_the_line_of_choices_leaves_out_the_data_source():
         }
     }
 
-    assert page_file.choices(board) == [("Model", "All"), ("Window", "5m")]
+    assert page_file.choices(board, {}) == ["Model: All", "Window: 5m"]
+    assert page_file.choices(board, {"window": "1m"}) == ["Model: All", "Window: 1m"]

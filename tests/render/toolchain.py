@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import base64
 import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e2e.rig import chromium
+from render import png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
@@ -41,39 +48,49 @@ def installed() -> Path:
     return CACHE / "node_modules"
 
 
-def bundled() -> Path:
-    """Return the page's script, bundled anew; its style lies beside it with the suffix ``.css``."""
-    script = CACHE / "page.js"
-    subprocess.run(["node", HERE / "page" / "bundle.mjs", installed(), script], check=True)
-    return script
+@contextmanager
+def bundled() -> Iterator[Path]:
+    """Hand over the page's script, bundled anew; its style lies beside it with the suffix ``.css``.
 
-
-def photograph(page: Path, picture: Path, width: int, height: int) -> str:
-    """Draw a page's file into a PNG, and return what the page and the browser had to say.
-
-    Raises ``ToolchainError`` when there is no browser or no picture came out.
+    The folder is thrown away in the end: two runs at one time do not see each other.
     """
-    program = chromium.program()
-    if program is None:
-        message = "no Chromium on PATH (Debian: apt-get install --no-install-recommends chromium)"
-        raise ToolchainError(message)
-    picture.unlink(missing_ok=True)
-    command = [
-        program,
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--enable-logging=stderr",
-        "--virtual-time-budget=15000",
-        f"--user-data-dir={CACHE / 'profile'}",
-        f"--window-size={width},{height}",
-        f"--screenshot={picture}",
-        page.as_uri(),
-    ]
-    environment = {**os.environ, "TZ": "UTC"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env=environment)
-    if not picture.is_file():
-        message = f"{page.name}: no picture; {done.stderr[-2000:]}"
-        raise ToolchainError(message)
-    return done.stderr
+    with tempfile.TemporaryDirectory(prefix="pentameter-render-") as folder:
+        script = Path(folder) / "page.js"
+        subprocess.run(["node", HERE / "page" / "bundle.mjs", installed(), script], check=True)
+        yield script
+
+
+class Camera:
+    """One Chromium that draws page after page; a context manager."""
+
+    def __init__(self) -> None:
+        if chromium.program() is None:
+            message = "no Chromium on PATH (Debian: apt-get install --no-install-recommends chromium)"
+            raise ToolchainError(message)
+        self._browser = chromium.Chromium()
+
+    def __enter__(self) -> Camera:
+        self._browser.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._browser.__exit__(*error)
+
+    def photograph(self, page: Path, picture: Path, width: int, height: int) -> list[str]:
+        """Draw a page's file into a PNG, and return the errors of the page.
+
+        Raises ``BrowserError`` when the page never comes to its end.
+        """
+        self._browser.complaints.clear()
+        self._browser.look(width=width, height=height, dark=True)
+        self._browser.open(page.as_uri())
+        self._browser.wait_for("window.DRAWN")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = self._browser.call("Page.captureScreenshot", format="png", clip=clip)["data"]
+        small = self._browser.evaluate(f"window.IN_PALETTE('{shot}')")
+        pixels = base64.b64decode(small["pixels"])
+        picture.write_bytes(png.indexed(small["width"], small["height"], small["colours"], pixels))
+        errors: list[str] = self._browser.evaluate("window.FAILED")
+        # A font or an icon that is not there is no error of the page; what its script throws is.
+        thrown = [told for told in self._browser.complaints if "exceptionDetails" in told]
+        return [*errors, *thrown]

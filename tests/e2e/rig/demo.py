@@ -12,15 +12,15 @@ START_SECONDS = 30.0
 
 
 class DemoProcess:
-    """The demo on a free loopback port."""
+    """The demo on a free loopback port; ``arguments`` follow its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self.address = f"127.0.0.1:{free_port()}"
         # A developer's settings are no concern of a test.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PENTAMETER_")}
         self._process = ServerProcess(
             f"demo-{self.address.rpartition(':')[2]}",
-            [sys.executable, "-m", "pentameter", "demo", "--listen", self.address],
+            [sys.executable, "-m", "pentameter", "demo", "--listen", self.address, *arguments],
             environment | {"PYTHONPATH": str(CHECKOUT / "exporter")},
         )
 

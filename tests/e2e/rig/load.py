@@ -35,6 +35,8 @@ class Plan:
     output_tokens: tuple[int, int] = (8, 64)
     """Least and most length of an answer; the model is not allowed to stop sooner."""
     seed: int = 1
+    shared_tokens: int = 0
+    """That every prompt begins with, as with a system prompt; they come on top of its length."""
 
 
 @dataclass
@@ -130,6 +132,7 @@ class Load:
         length = self._random.randint(*self._plan.prompt_tokens)
         # Token ids, so that the length is exact; random, so that the prefix cache seldom helps.
         prompt = [self._random.randrange(FIRST_ORDINARY_TOKEN, VOCABULARY) for _ in range(length)]
+        prompt = [FIRST_ORDINARY_TOKEN] * self._plan.shared_tokens + prompt
         return {
             "model": self._model_name,
             "prompt": prompt,

@@ -21,7 +21,7 @@ standardTransformersRegistry.setInit(() =>
   }))
 );
 
-export async function framesOf(panel, answers, theme) {
+export async function framesOf(panel, answers, step, theme) {
   const targets = panel.targets ?? [];
   const several = targets.length > 1;
   let frames = targets.flatMap((target) => {
@@ -29,7 +29,7 @@ export async function framesOf(panel, answers, theme) {
     if (target.format === 'table') {
       return series.length ? [tableOf(target, series, several)] : [];
     }
-    return target.format === 'heatmap' ? bucketsOf(target, series) : series.map((one) => seriesOf(target, one));
+    return target.format === 'heatmap' ? bucketsOf(target, series, step) : series.map((one) => seriesOf(target, one, step));
   });
   if (panel.transformations?.length) {
     const replaced = { interpolate: (text) => text };
@@ -55,22 +55,27 @@ export function fieldConfigOf(panel) {
   return { defaults: { color: { mode }, ...defaults }, overrides };
 }
 
-function seriesOf(target, series) {
+function seriesOf(target, series, step) {
   const name = legendOf(target, series.metric);
   return toDataFrame({
     refId: target.refId,
     name,
     fields: [
-      { name: 'Time', type: FieldType.time, config: {}, values: series.values.map(([time]) => time * 1000) },
+      { name: 'Time', type: FieldType.time, config: { interval: step }, values: series.values.map(([time]) => time * 1000) },
       {
         name: 'Value',
         type: FieldType.number,
         labels: series.metric,
         config: { displayNameFromDS: name },
-        values: series.values.map(([, value]) => Number(value)),
+        values: series.values.map(([, value]) => numberOf(value)),
       },
     ],
   });
+}
+
+// Prometheus writes +Inf, which JavaScript does not read.
+function numberOf(text) {
+  return Number(text.replace('Inf', 'Infinity'));
 }
 
 function legendOf(target, labels) {
@@ -99,20 +104,20 @@ function tableOf(target, series, several) {
         name: several ? `Value #${target.refId}` : 'Value',
         type: FieldType.number,
         config: {},
-        values: last.map(([, value]) => Number(value)),
+        values: last.map(([, value]) => numberOf(value)),
       },
     ],
   });
 }
 
 // Buckets come cumulative; a heatmap shows what each holds alone.
-function bucketsOf(target, series) {
+function bucketsOf(target, series, step) {
   const bound = ({ metric }) => (metric.le === '+Inf' ? Infinity : Number(metric.le));
   const sorted = [...series].sort((one, other) => bound(one) - bound(other));
   return sorted.map((one, index) => {
     const below = new Map(index ? sorted[index - 1].values : []);
-    const alone = one.values.map(([time, value]) => [time, Math.max(0, Number(value) - Number(below.get(time) ?? 0))]);
-    return seriesOf({ ...target, legendFormat: '{{le}}' }, { ...one, values: alone });
+    const alone = one.values.map(([time, value]) => [time, String(Math.max(0, Number(value) - Number(below.get(time) ?? 0)))]);
+    return seriesOf({ ...target, legendFormat: '{{le}}' }, { ...one, values: alone }, step);
   });
 }
 

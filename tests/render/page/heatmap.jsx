@@ -36,7 +36,7 @@ export function Heatmap({ frames, options, range, width, height, theme }) {
       )}
       {rows.map((frame, row) =>
         row % every === 0 ? (
-          <text key={row} x={LEFT - 6} y={(rows.length - 1 - row) * tall + 4} textAnchor="end" {...ink}>
+          <text key={row} x={LEFT - 6} y={Math.max(9, (rows.length - 1 - row) * tall + 4)} textAnchor="end" {...ink}>
             {label(frame.name)}
           </text>
         ) : null

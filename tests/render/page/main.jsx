@@ -6,10 +6,19 @@ import { ThemeContext, createTheme } from '@grafana/data';
 import { initPluginTranslations } from '@grafana/i18n';
 import { GlobalStyles, PanelChrome, PortalContainer } from '@grafana/ui';
 import { framesOf } from './frames.js';
+import { inPalette } from './palette.js';
 import { Body } from './panels.jsx';
 
-const { board, panels, answers, range, theme: mode, shown, width, cell, gap } = window.RENDER;
+const { board, panels, answers, range, step, theme: mode, head, width, cell, gap } = window.RENDER;
 const theme = createTheme({ colors: { mode } });
+
+// For whoever takes the picture: what went wrong, whether all is drawn, and the picture in few colours.
+window.FAILED = [];
+window.IN_PALETTE = inPalette;
+
+function failed(where, error) {
+  window.FAILED.push(`${where}: ${error.stack}`);
+}
 
 class Caught extends React.Component {
   state = {};
@@ -19,7 +28,7 @@ class Caught extends React.Component {
   }
 
   componentDidCatch(error) {
-    console.error(`RENDER-ERROR ${this.props.title}: ${error.stack}`);
+    failed(this.props.title, error);
   }
 
   render() {
@@ -55,21 +64,21 @@ function Heading({ panel }) {
   return <div style={style}>{panel.title}</div>;
 }
 
-function Choices() {
+function Head() {
   const style = { position: 'absolute', left: gap, top: 36, fontSize: 12, color: theme.colors.text.secondary };
-  return <div style={style}>{shown.map(([label, value]) => `${label}: ${value}`).join('   ·   ')}</div>;
+  return <div style={style}>{head.join('   ·   ')}</div>;
 }
 
 async function draw() {
   await initPluginTranslations('grafana-ui');
   const drawn = await Promise.all(
-    panels.map(async (panel) => [panel, panel.type === 'row' ? [] : await framesOf(panel, answers[panel.id] ?? {}, theme)])
+    panels.map(async (panel) => [panel, panel.type === 'row' ? [] : await framesOf(panel, answers[panel.id] ?? {}, step, theme)])
   );
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
       <GlobalStyles />
       <div style={{ position: 'absolute', left: gap, top: 8, fontSize: 20, fontWeight: 500 }}>{board.title}</div>
-      <Choices />
+      <Head />
       {drawn.map(([panel, frames]) =>
         panel.type === 'row' ? <Heading key={panel.id} panel={panel} /> : <Panel key={panel.id} panel={panel} frames={frames} />
       )}
@@ -78,4 +87,15 @@ async function draw() {
   );
 }
 
-draw().catch((error) => console.error(`RENDER-ERROR page: ${error.stack}`));
+// Panels measure themselves when they are first shown, and graphs are drawn in the frame after.
+async function settled() {
+  await document.fonts.ready;
+  await new Promise((resolve) => setTimeout(resolve, 800));
+}
+
+draw()
+  .catch((error) => failed('page', error))
+  .then(settled)
+  .then(() => {
+    window.DRAWN = true;
+  });

@@ -13,16 +13,23 @@ export function Body(props) {
     throw new Error(`no drawing of panels of type ${panel.type}`);
   }
   const rows = frames.some((frame) => frame.length > 0);
-  return rows || panel.type === 'text' ? <Drawn {...props} /> : <Empty {...props} />;
+  return rows || SPEAKS_FOR_ITSELF.has(panel.type) ? <Drawn {...props} /> : <Empty {...props} />;
 }
+
+// In Grafana these panels show the text for no value as they show a value.
+const SPEAKS_FOR_ITSELF = new Set(['text', 'stat', 'bargauge']);
 
 function Empty({ panel, height }) {
   const style = { height, display: 'flex', alignItems: 'center', justifyContent: 'center', textAlign: 'center' };
   return <div style={style}>{panel.fieldConfig?.defaults?.noValue ?? 'No data'}</div>;
 }
 
+function timesOf(range) {
+  const [from, to] = [dateTime(range.from), dateTime(range.to)];
+  return { from, to, raw: { from, to } };
+}
+
 function Lines({ panel, frames, width, height, range }) {
-  const time = { from: dateTime(range.from), to: dateTime(range.to), raw: { from: dateTime(range.from), to: dateTime(range.to) } };
   const legend = { showLegend: true, displayMode: 'list', placement: 'bottom', calcs: [], ...panel.options?.legend };
   return (
     <TimeSeries
@@ -30,7 +37,7 @@ function Lines({ panel, frames, width, height, range }) {
       structureRev={1}
       width={width}
       height={height}
-      timeRange={time}
+      timeRange={timesOf(range)}
       timeZone="utc"
       legend={legend}
       options={panel.options ?? {}}
@@ -51,9 +58,10 @@ function valuesOf({ panel, frames, theme }, sparkline) {
 }
 
 function Numbers(props) {
-  const { panel, width, height, theme } = props;
+  const { panel, width, height, range, theme } = props;
   const options = panel.options ?? {};
   const values = valuesOf(props, options.graphMode === 'area');
+  const timeRange = timesOf(range);
   return (
     <VizRepeater
       getValues={() => values}
@@ -62,7 +70,7 @@ function Numbers(props) {
         <BigValue
           value={value.display}
           count={values.length}
-          sparkline={value.sparkline}
+          sparkline={value.sparkline && { ...value.sparkline, timeRange }}
           colorMode={options.colorMode ?? 'value'}
           graphMode={options.graphMode ?? 'area'}
           justifyMode={options.justifyMode ?? 'auto'}
@@ -102,7 +110,7 @@ function Bars(props) {
           namePlacement={options.namePlacement ?? 'auto'}
           showUnfilled={options.showUnfilled ?? true}
           alignmentFactors={alignmentFactors}
-          itemSpacing={8}
+          itemSpacing={10}
           theme={theme}
           width={wide}
           height={tall}
@@ -111,8 +119,8 @@ function Bars(props) {
       width={width}
       height={height}
       minVizHeight={16}
-      maxVizHeight={60}
-      itemSpacing={8}
+      maxVizHeight={300}
+      itemSpacing={10}
       source={values}
       renderCounter={0}
       orientation={options.orientation || VizOrientation.Horizontal}
