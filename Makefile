@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST = $(PYTHON) -m pytest
 
-.PHONY: install rig check fix generate test test-fast test-real bench demo
+.PHONY: install rig check fix generate test test-fast test-real bench demo pictures
 
 install:            ## the package, editable, with the tools of development
 	$(PYTHON) -m pip install --quiet --editable '.[dev]'
@@ -40,6 +40,10 @@ test-real: rig      ## against a real vLLM, Prometheus, Alertmanager, Chromium, 
 
 bench:              ## measurements beside peers; asserts nothing
 	$(PYTEST) -m bench -s tests/bench
+
+pictures:           ## docs/images/boards, on simulated days and on a real vLLM; needs a quiet machine
+	PYTHONPATH=tests:exporter $(PYTHON) -m render.screenshots
+	PYTHONPATH=tests:exporter $(PYTHON) -m render.screenshots --real
 
 demo: install       ## the main job on a simulated vLLM
 	pentameter demo

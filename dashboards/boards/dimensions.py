@@ -182,7 +182,7 @@ ENERGY = Row(
             [query(figures.carbon_per_million_output(), MODEL)],
             unit="massg",
             span=8,
-            needs="the grid's region or intensity (settings: carbon), and traffic in the window",
+            needs=f"{NEEDS_ENERGY}, the grid's region or intensity (settings: grid), and traffic",
             text="Grams of CO2-equivalent, of electricity and of making the hardware.",
         ),
     ),

@@ -30,7 +30,7 @@ def how_many_fire(span: int) -> dashboard.Panel:
         decimals=0,
         span=span,
         steps={1: "red"},
-        needs="the alert rules of deploy/rules in Prometheus",
+        needs="alert rules",
         text=f"{_TEXT} 0 is shown only where the rules are loaded.",
     )
 

@@ -83,7 +83,7 @@ LATENCY = Row(
             " far longer than the others', requests are spread unevenly.",
             span=8,
             height=9,
-            needs=_FINISHED,
+            needs="request records, or queues long enough for vLLM's buckets to tell",
         ),
         timeseries(
             "Inter-token latency p95 of each engine",
