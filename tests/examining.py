@@ -8,11 +8,14 @@ from pentameter.assembly import settings_to_feeds
 from pentameter.daemon import Feed
 from pentameter.doctor import examine
 from pentameter.readings import GpuReading, GpusReading
+from pentameter.sources.surroundings import Surroundings
 
 CAPTURES = Path(__file__).parent / "captures"
 LABELS = '{engine="0",model_name="m"}'
 MODELS = page('{"data": [{"id": "llama"}, {"id": "adapter", "parent": "llama"}]}', "application/json")
 NO_GPUS = {"nvml": {"enabled": False}, "host": {"enabled": False}}
+PLAIN = Surroundings()
+"""A machine, no container, wherever the tests run."""
 
 
 def capture(name):
@@ -31,9 +34,9 @@ def old_page(*names):
     return page("\n".join(["process_start_time_seconds 100.0", *lines]) + "\n")
 
 
-def findings_for(chosen):
+def findings_for(chosen, around=PLAIN, ports=()):
     feeds = settings_to_feeds(chosen)
-    found = list(examine(chosen, feeds))
+    found = list(examine(chosen, feeds, around, ports))
     for feed in feeds:
         feed.source.close()
     return found
@@ -61,8 +64,8 @@ class Source:
         """Hold nothing."""
 
 
-def about_source(name, read, patience=5.0, **sections):
-    found = examine(settings({**NO_GPUS, **sections}), [Feed(Source(name, read), 1.0, patience)])
+def about_source(name, read, patience=5.0, around=PLAIN, **sections):
+    found = examine(settings({**NO_GPUS, **sections}), [Feed(Source(name, read), 1.0, patience)], around)
     return [finding for finding in found if finding.subject != "settings"]
 
 
@@ -80,7 +83,7 @@ def about_gpus(*gpus, field_errors=None, **sections):
 
 def about_settings(tree, gpus=None):
     feeds = [Feed(Source("nvml", lambda: GpusReading(0.0, 0.0, gpus)), 1.0, 5.0)] if gpus else []
-    return [finding for finding in examine(settings(tree), feeds) if finding.subject == "settings"]
+    return [finding for finding in examine(settings(tree), feeds, PLAIN) if finding.subject == "settings"]
 
 
 def h100(index=0, **fields):

@@ -5,22 +5,27 @@ from __future__ import annotations
 import queue
 import re
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pentameter.assembly import settings_to_slos
+from pentameter.doctor_container import explain_invisible, look_at_scraping
 from pentameter.doctor_gpus import look_at_gpus, look_at_settings, names_by_server
 from pentameter.doctor_model import look_at_model
+from pentameter.doctor_places import USUAL_PORTS, certificate_fix, is_lost, look_elsewhere, places
 from pentameter.doctor_prices import look_at_feed, look_at_prices
 from pentameter.doctor_slos import look_at_slos
 from pentameter.findings import TOKEN_FIX, Finding, failure, status_of
 from pentameter.readings import GpusReading, HostReading, LanguageReading, ModelReading, PricesReading, VllmReading
 from pentameter.sources import SourceError
+from pentameter.sources.surroundings import Surroundings, look_around
 from pentameter.sources.vllm_metrics import VllmSource
 from pentameter.sources.vllm_names import COUNTERS, GAUGES, HISTOGRAMS, Concept
+from pentameter.sources.vllm_ports import knock
 from pentameter.units import GIGA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pentameter.config import Settings
     from pentameter.daemon import Feed
@@ -46,8 +51,18 @@ _ESSENTIAL = {
 }
 
 
-def examine(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Finding]:
-    """Read every source once and yield what is found."""
+def examine(
+    settings: Settings,
+    feeds: Sequence[Feed],
+    around: Surroundings | None = None,
+    ports: Collection[int] = tuple(USUAL_PORTS),
+) -> Iterator[Finding]:
+    """Read every source once and yield what is found.
+
+    ``around`` is where this process runs, by default what it sees; a server that is not where it should be is looked
+    for at ``ports`` of its host, and not at all without any.
+    """
+    around = around or look_around()
     gpus: GpusReading | None = None
     prices: PricesReading | None = None
     for feed in feeds:
@@ -59,7 +74,7 @@ def examine(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Finding]:
         try:
             reading = _read(feed)
         except SourceError as error:
-            yield failure(subject, source.name, getattr(source, "url", ""), error)
+            yield from _failed(subject, feed, error, settings, around, ports)
             continue
         if isinstance(reading, VllmReading) and isinstance(source, VllmSource):
             yield from _server(subject, reading, source)
@@ -76,9 +91,33 @@ def examine(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Finding]:
             yield from look_at_feed(subject, reading)
         elif isinstance(reading, HostReading):
             yield Finding("ok", subject, f"{reading.cpu_count} CPUs, {reading.memory_total_bytes / GIGA:.0f} GB")
+    if around.kubernetes:
+        yield look_at_scraping()
     yield from look_at_settings(settings, gpus)
     if prices is not None or not any(feed.source.name == "prices" for feed in feeds):
         yield from look_at_prices(settings, prices, names_by_server(settings, gpus))
+
+
+def _failed(
+    subject: str,
+    feed: Feed,
+    error: SourceError,
+    settings: Settings,
+    around: Surroundings,
+    ports: Collection[int],
+) -> Iterator[Finding]:
+    """Yield what is found about a source that cannot be read."""
+    source = feed.source
+    finding = failure(subject, source.name, getattr(source, "url", ""), error)
+    if not isinstance(source, VllmSource):
+        yield explain_invisible(finding, error, around) if source.name == "nvml" else finding
+    elif ports and is_lost(error):
+        others = [server.url for server in settings.vllm.servers if server.name != source.server]
+        asked = places(source.url, others, ports)
+        option = "PENTAMETER_VLLM_URL=%s" if around.kubernetes else "--vllm-url %s"
+        yield from look_elsewhere(finding, asked, knock(asked), "vllm: {servers: [{url: %s}]}" if others else option)
+    else:
+        yield replace(finding, fix=certificate_fix(source.url, error) or finding.fix)
 
 
 def _read(feed: Feed) -> _Reading:
