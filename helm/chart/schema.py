@@ -22,6 +22,7 @@ TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 FREE = {"type": "object"}
 FREE_LIST = {"type": "array", "items": {"type": "object"}}
 QUANTITIES = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+NAME = {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"}
 ID = {"type": ["integer", "null"], "minimum": 0}
 
 
@@ -50,10 +51,13 @@ SECRET_MOUNT = strict(
 
 SHAPES: dict[str, Schema] = {
     "mode": one_of("monitoring", "injector", "standalone"),
+    "nameOverride": NAME,
+    "fullnameOverride": NAME,
     "commonLabels": TEXTS,
     "commonAnnotations": TEXTS,
     "secretMounts": {"type": "array", "items": SECRET_MOUNT},
     "port": PORT,
+    "listenAddress": {"type": "string", "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\])$"},
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": one_of("Always", "IfNotPresent", "Never"),
     "imagePullSecrets": names(),

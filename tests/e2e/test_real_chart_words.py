@@ -32,6 +32,17 @@ def tools():
         ("config.slos[0].ttft=0.5", "/config/slos/0"),
         ("secretMounts[0].name=token", "mountPath"),
         ("secretMounts[0].name=token,secretMounts[0].mountPath=tokens", "/secretMounts/0/mountPath"),
+        ("secretMounts[0].name=token,secretMounts[0].mountPath=/etc/pentameter/token", "secretMounts[0].mountPath"),
+        ("secretMounts[0].name=token,secretMounts[0].mountPath=/var/lib/", "secretMounts[0].mountPath"),
+        (
+            "secretMounts[0].name=a,secretMounts[0].mountPath=/s,secretMounts[1].name=b,secretMounts[1].mountPath=/s/",
+            "secretMounts[1].mountPath",
+        ),
+        ("listenAddress=::", "/listenAddress"),
+        ("fullnameOverride=My_Name", "/fullnameOverride"),
+        ("nameOverride=a.b", "/nameOverride"),
+        ("monitor.interval=5s", "monitor.scrapeTimeout"),
+        ("monitor.scrapeTimeout=1m1s,monitor.interval=60s500ms", "monitor.scrapeTimeout"),
         ("keda.target=80", "/keda/target"),
         ("injector.vllmUrl=127.0.0.1:8000", "/injector/vllmUrl"),
         ("injector.apiVersion=v1alpha1", "/injector/apiVersion"),
@@ -51,12 +62,26 @@ def test_a_bad_value_is_refused_with_the_key_named(arguments, said):
     assert said in refusal("--set", arguments)
 
 
+def test_settings_too_large_for_an_annotation_are_refused_because_every_pod_with_them_would_be(tmp_path):
+    values = tmp_path / "values.yaml"
+    values.write_text(f"config: {{vllm: {{servers: ['http://{'a' * 131072}:8000']}}}}\n")
+    assert "annotation" in refusal("--set", "mode=injector", "-f", str(values))
+    assert run_helm("template", "rel", str(CHART), "-f", str(values)).returncode == 0
+
+
+@pytest.mark.parametrize("interval", ["10s", "0m10s", "10000ms", "1m"])
+def test_a_scrape_may_last_as_long_as_the_time_between_two(interval):
+    arguments = ("--set", f"monitor.scrapeTimeout=10s,monitor.interval={interval}")
+    assert run_helm("template", "rel", str(CHART), *arguments).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "--set monitor.labels.release=NAME --set rules.labels.release=NAME"),
         (["--set", "monitor.namespaceSelector.any=false"], "--set monitor.namespaceSelector.any=true"),
         ([], "searchNamespace: ALL"),
+        ([*STANDALONE], "helm test rel -n here"),
         ([], 'up{job="here/rel-pentameter"}'),
         ([*STANDALONE], 'up{job="rel-pentameter"}'),
         (["--set", "mode=injector"], "pentameter.io/vllm-url"),

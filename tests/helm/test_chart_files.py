@@ -77,6 +77,17 @@ def test_every_mode_has_values_to_be_rendered_with():
     assert {values.get("mode", "monitoring") for values in CI.values()} == {"monitoring", "injector", "standalone"}
 
 
+def test_every_command_of_the_readme_stands_on_a_line_of_its_own():
+    text = (CHART / "README.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    commands = [line for block in blocks for line in block.replace("\\\n", "").splitlines() if line]
+    assert len(commands) > 3
+    for command in commands:
+        assert re.findall(r"\b(?:helm (?:install|test)|kubectl)(?= )", command) == [
+            " ".join(command.split()[: 2 if command.startswith("helm") else 1])
+        ]
+
+
 @pytest.mark.parametrize("name", CI)
 def test_the_settings_in_the_values_of_tests_are_ones_that_the_exporter_takes(name):
     Settings.model_validate(CI[name].get("config", {}))

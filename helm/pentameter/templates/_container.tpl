@@ -27,7 +27,7 @@ env:
   - name: PENTAMETER_CONFIG
     value: /etc/pentameter/config.yaml
   - name: PENTAMETER_LISTEN
-    value: "0.0.0.0:{{ $values.port }}"
+    value: "{{ $values.listenAddress }}:{{ $values.port }}"
   {{- if and $values.state.enabled (not $config.state_file) }}
   - name: PENTAMETER_STATE_FILE
     value: /var/lib/pentameter/state.json

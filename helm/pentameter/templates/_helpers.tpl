@@ -4,19 +4,21 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Helm lets a release have dots in its name, the name of a Service must not. */}}
 {{- define "pentameter.fullname" -}}
+{{- $release := replace "." "-" .Release.Name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
-{{- else if contains (include "pentameter.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 52 | trimAll "-" -}}
+{{- else if contains (include "pentameter.name" .) $release -}}
+{{- $release | trunc 52 | trimAll "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "pentameter.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" $release (include "pentameter.name" .) | trunc 52 | trimAll "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "pentameter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "pentameter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "pentameter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "pentameter.labels" -}}
@@ -30,12 +32,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* Metadata of an object. Takes a dict: root, name, and optionally namespace ("-" for none), labels, annotations. */}}
 {{- define "pentameter.metadata" -}}
 {{- $own := fromYaml (include "pentameter.labels" .root) -}}
-{{- $labels := mustMergeOverwrite (dict) $own .root.Values.commonLabels (default (dict) .labels) -}}
+{{- /* What Services and monitors select by cannot be replaced: they would find nothing, and say nothing. */ -}}
+{{- $selected := fromYaml (include "pentameter.selectorLabels" .root) -}}
+{{- $labels := mustMergeOverwrite (dict) $own .root.Values.commonLabels $selected (default (dict) .labels) -}}
 {{- $annotations := mustMergeOverwrite (dict) .root.Values.commonAnnotations (default (dict) .annotations) -}}
 metadata:
-  name: {{ .name }}
+  name: {{ .name | quote }}
   {{- if ne (default "" .namespace) "-" }}
-  namespace: {{ default .root.Release.Namespace .namespace }}
+  namespace: {{ default .root.Release.Namespace .namespace | quote }}
   {{- end }}
   labels:
     {{- toYaml $labels | nindent 4 }}
