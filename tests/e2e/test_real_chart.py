@@ -150,18 +150,17 @@ def test_every_pod_keeps_the_restricted_standard_and_gets_no_token():
                 assert "readinessProbe" not in container
 
 
-def test_the_exporter_of_standalone_reads_the_settings_as_they_were_given(tmp_path, monkeypatch):
+def test_the_exporter_of_standalone_reads_the_settings_as_they_were_given(tmp_path):
     given = yaml.safe_load((CHART / "ci/standalone-values.yaml").read_text())["config"]
     objects = render("-f", str(CHART / "ci/standalone-values.yaml"))
     text = next(item for item in objects if item["metadata"]["name"].endswith("-config"))["data"]["config.yaml"]
     assert yaml.safe_load(text) == given
     (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
     (tmp_path / "config.yaml").write_text(text)
-    monkeypatch.setenv("PENTAMETER_CONFIG", str(tmp_path / "config.yaml"))
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    environment["PENTAMETER_CONFIG"] = str(tmp_path / "config.yaml")
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    settings = load(None)
+    settings = load(environment=environment)
     assert [server.name for server in settings.vllm.servers] == ["chat", "10.0.0.7:8000"]
     assert settings.listen == "0.0.0.0:10055"
     assert str(Path(settings.state_file).parent) in mounts

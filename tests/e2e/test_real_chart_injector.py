@@ -127,7 +127,7 @@ def test_pods_of_the_cluster_itself_are_left_alone(policy):
     assert inject(policy, EMPTY, namespace="kube-system") is EMPTY
 
 
-def test_the_settings_travel_in_an_annotation_that_the_pod_mounts(tmp_path, monkeypatch):
+def test_the_settings_travel_in_an_annotation_that_the_pod_mounts(tmp_path):
     objects = render(*VALUES["injector-values"])
     patched = inject(one(objects, "MutatingAdmissionPolicy"), EMPTY)
     text = patched["metadata"]["annotations"]["pentameter.io/config"]
@@ -135,11 +135,13 @@ def test_the_settings_travel_in_an_annotation_that_the_pod_mounts(tmp_path, monk
     (volume,) = [item for item in patched["spec"]["volumes"] if item["name"] == "pentameter-config"]
     items = {item["path"]: item["fieldRef"]["fieldPath"] for item in volume["downwardAPI"]["items"]}
     assert items == {"config.yaml": "metadata.annotations['pentameter.io/config']", "labels": "metadata.labels"}
-    for variable in sidecar_of(patched)["env"]:
-        if "value" in variable:
-            monkeypatch.setenv(variable["name"], variable["value"].replace("$(HOST_IP)", "10.0.0.1"))
+    environment = {
+        variable["name"]: variable["value"].replace("$(HOST_IP)", "10.0.0.1")
+        for variable in sidecar_of(patched)["env"]
+        if "value" in variable
+    }
     (tmp_path / "config.yaml").write_text(text)
-    settings = load(str(tmp_path / "config.yaml"))
+    settings = load(str(tmp_path / "config.yaml"), environment)
     assert settings.vllm.max_page_bytes == 16777216
     assert settings.dcgm.url == "http://10.0.0.1:9400"
     assert [server.url for server in settings.vllm.servers] == ["http://127.0.0.1:8000"]

@@ -132,8 +132,13 @@ def meter_of_demo() -> tuple[Meter, list[Any]]:
     with SimulatedVllm(DEFAULT) as simulated:
         server = {"url": simulated.start(), "name": "simulator", "gpus": simulated.gpu_indices}
         grid = {"grid": {"region": "USA", "market_grams_per_kwh": WIND_GRAMS_PER_KWH}}
-        overrides = {**_examples(load(None)), **grid, "vllm": {"servers": [server]}, "nvml": {"enabled": False}}
-        settings = load(None, overrides=overrides)
+        overrides = {
+            **_examples(load(environment={})),
+            **grid,
+            "vllm": {"servers": [server]},
+            "nvml": {"enabled": False},
+        }
+        settings = load(environment={}, overrides=overrides)
         found = []
         for feed in settings_to_feeds(settings):
             if feed.source.name == "model":
