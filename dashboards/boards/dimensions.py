@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from boards import figures
 from boards.kit import Row, bars, query, select, target, timeseries
+from boards.kv_cache import in_use
 from boards.money import BY_SLO, MODEL
 from boards.parts import of_gpus
 
@@ -123,17 +124,9 @@ MEMORY_PARTS = {
 MEMORY = Row(
     "3. Memory: what fills and what moves",
     (
-        timeseries(
-            "KV cache in use",
-            [
-                query(figures.fullest_kv_cache(), f"fullest engine {MODEL}"),
-                query(figures.kv_cache_in_use(), f"all engines {MODEL}"),
-            ],
-            unit="percentunit",
-            most=1,
-            span=8,
-            text="Share of the blocks that hold running requests. Near 100 %, requests wait or are preempted. Where "
-            "the fullest engine is far above all together, requests are spread unevenly.",
+        in_use(
+            "Share of the blocks that hold running requests. Near 100 %, requests wait or are preempted. Where "
+            "the fullest engine is far above all together, requests are spread unevenly."
         ),
         timeseries(
             "Memory bandwidth utilisation (MBU)",

@@ -6,10 +6,10 @@ from boards import figures
 from boards.fleet_gpus import GPUS_BY_GPU, UNCLAIMED
 from boards.kit import Board, Column, Row, query, select, stat, table, timeseries
 from boards.many import CROWD, foremost
+from boards.money import NEEDS_COST
 from boards.parts import GPUS
 from boards.style import EMPTY
 
-NEEDS_COST = "a price of the GPUs (settings: economics)"
 NEEDS_SLO = "an SLO, and request records (the plugin inside vLLM, or its OpenTelemetry spans)"
 
 _engines = select("pentameter_window_coverage_seconds")

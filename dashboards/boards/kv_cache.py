@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from boards import figures
 from boards.kit import Row, query, rate, ratio, select, target, timeseries, total_rate
 from boards.money import BY_SLO, MODEL
 from boards.parts import FINISHED, SAVING
 from boards.parts import MODEL as KNOWN_MODEL
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.models import dashboard
 
 STEP = "$__rate_interval"
 
@@ -29,20 +34,27 @@ def hit_ratio() -> str:
     return ratio(total_rate("pentameter_prefix_cache_saved_tokens_total"), f"sum by (model_name) ({prompts})")
 
 
+def in_use(text: str) -> dashboard.Panel:
+    """Return the panel of the cache in use, which stands on two boards with other words."""
+    return timeseries(
+        "KV cache in use",
+        [
+            query(figures.fullest_kv_cache(), f"fullest engine {MODEL}"),
+            query(figures.kv_cache_in_use(), f"all engines {MODEL}"),
+        ],
+        unit="percentunit",
+        most=1,
+        span=8,
+        text=text,
+    )
+
+
 CACHE = Row(
     "KV cache: is there room for more requests?",
     (
-        timeseries(
-            "KV cache in use",
-            [
-                query(figures.fullest_kv_cache(), f"fullest engine {MODEL}"),
-                query(figures.kv_cache_in_use(), f"all engines {MODEL}"),
-            ],
-            unit="percentunit",
-            most=1,
-            span=8,
-            text="Near 100 % new requests wait and running ones are preempted. Where the fullest engine is far above"
-            " all together, requests are spread unevenly.",
+        in_use(
+            "Near 100 % new requests wait and running ones are preempted. Where the fullest engine is far above"
+            " all together, requests are spread unevenly."
         ),
         timeseries(
             "Requests in the cache, waiting, and room for more",

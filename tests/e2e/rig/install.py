@@ -229,14 +229,12 @@ def install_prometheus() -> None:
     """
     if shutil.which("prometheus") and shutil.which("promtool"):
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        message = (
-            "prometheus and promtool are not on PATH. As root on Debian or Ubuntu: "
-            "apt-get install --no-install-recommends prometheus. Elsewhere: unpack a release of Prometheus "
-            "and put both programs on PATH."
-        )
-        raise RigError(message)
-    apt_get("prometheus")
+    apt_get(
+        "prometheus",
+        otherwise="prometheus and promtool are not on PATH. As root on Debian or Ubuntu: "
+        "apt-get install --no-install-recommends prometheus. Elsewhere: unpack a release of Prometheus "
+        "and put both programs on PATH.",
+    )
 
 
 def alertmanager_is_installed() -> bool:
@@ -252,14 +250,12 @@ def install_alertmanager() -> None:
     """
     if alertmanager_is_installed():
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        message = (
-            "alertmanager and amtool are not on PATH. As root on Debian or Ubuntu: apt-get install "
-            "--no-install-recommends prometheus-alertmanager. Elsewhere: unpack a release of Alertmanager and put both "
-            "programs on PATH."
-        )
-        raise RigError(message)
-    apt_get("prometheus-alertmanager")
+    apt_get(
+        "prometheus-alertmanager",
+        otherwise="alertmanager and amtool are not on PATH. As root on Debian or Ubuntu: apt-get install "
+        "--no-install-recommends prometheus-alertmanager. Elsewhere: unpack a release of Alertmanager and put both "
+        "programs on PATH.",
+    )
 
 
 def install_chromium() -> None:
@@ -270,14 +266,18 @@ def install_chromium() -> None:
     """
     if any(shutil.which(name) for name in CHROMIUM):
         return
+    otherwise = f"none of {', '.join(CHROMIUM)} is on PATH. As root on Debian: apt-get install chromium."
+    apt_get("chromium", "fonts-dejavu-core", otherwise=otherwise)
+
+
+def apt_get(*packages: str, otherwise: str) -> None:
+    """Install Debian packages; raise ``CalledProcessError`` when that fails.
+
+    Raises:
+        RigError: this process may not install them; its message is ``otherwise``.
+    """
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        message = f"none of {', '.join(CHROMIUM)} is on PATH. As root on Debian: apt-get install chromium."
-        raise RigError(message)
-    apt_get("chromium", "fonts-dejavu-core")
-
-
-def apt_get(*packages: str) -> None:
-    """Install Debian packages; raise ``CalledProcessError`` when that fails."""
+        raise RigError(otherwise)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with no_service_starts():
         run(["apt-get", "update", "-q"], environment)
